@@ -1,0 +1,16 @@
+//! ember-core: maximum likelihood for models in which part of the data is hidden.
+//!
+//! Every family is the same machine (see [`em`]):
+//!
+//! ```text
+//! shard of rows --expect(params)--> sufficient statistics (they add) --maximize--> params
+//! ```
+//!
+//! The crate knows no R. Matrices are column-major, one row per observation.
+
+pub mod em;
+pub mod error;
+pub mod mixture;
+pub mod shard;
+
+pub use error::{Error, Result};

@@ -1,0 +1,7 @@
+//! Gaussian mixtures: hidden labels.
+//!
+//! `model` names the parameters and the covariance models, `stats` the sufficient statistics, `expect` takes
+//! the statistics from rows, `maximize` turns them into parameters.
+
+pub mod model;
+pub mod stats;
