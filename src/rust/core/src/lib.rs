@@ -12,5 +12,6 @@ pub mod em;
 pub mod error;
 pub mod mixture;
 pub mod shard;
+pub mod tasks;
 
 pub use error::{Error, Result};
