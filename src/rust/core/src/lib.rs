@@ -15,3 +15,6 @@ pub mod shard;
 pub mod tasks;
 
 pub use error::{Error, Result};
+
+/// Version of the core, the same as that of the R package.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
