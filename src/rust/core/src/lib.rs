@@ -11,6 +11,7 @@
 pub mod em;
 pub mod error;
 pub mod mixture;
+pub mod rng;
 pub mod shard;
 pub mod tasks;
 

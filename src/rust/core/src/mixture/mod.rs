@@ -1,7 +1,10 @@
 //! Gaussian mixtures: hidden labels.
 //!
 //! `model` names the parameters and the covariance models, `stats` the sufficient statistics, `expect` takes
-//! the statistics from rows, `maximize` turns them into parameters.
+//! the statistics from rows, `missing` from rows with missing values, `maximize` turns them into parameters,
+//! `start` finds the first ones.
 
+pub mod data;
 pub mod model;
+pub mod start;
 pub mod stats;
