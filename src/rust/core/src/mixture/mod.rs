@@ -5,6 +5,8 @@
 //! `start` finds the first ones.
 
 pub mod data;
+pub mod expect;
 pub mod model;
+pub mod moments;
 pub mod start;
 pub mod stats;
