@@ -12,6 +12,7 @@ pub mod em;
 pub mod error;
 pub mod linalg;
 pub mod mixture;
+pub mod rng;
 pub mod shard;
 pub mod tasks;
 
