@@ -1,7 +1,15 @@
 //! Gaussian mixtures: hidden labels.
 //!
 //! `model` names the parameters and the covariance models, `stats` the sufficient statistics, `expect` takes
-//! the statistics from rows, `maximize` turns them into parameters.
+//! the statistics from rows, `maximize` turns them into parameters. `inference` has the standard errors,
+//! `distribution` what the fitted mixture says about new rows, `entropy` how well its components are told
+//! apart, `saddle` whether the fit is a maximum at all.
 
+pub mod data;
+pub mod distribution;
+pub mod entropy;
+pub mod inference;
+pub mod known;
 pub mod model;
+pub mod saddle;
 pub mod stats;
