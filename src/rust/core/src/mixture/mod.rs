@@ -8,8 +8,10 @@
 pub mod data;
 pub mod distribution;
 pub mod entropy;
+pub mod expect;
 pub mod inference;
 pub mod known;
 pub mod model;
+pub mod moments;
 pub mod saddle;
 pub mod stats;
