@@ -14,7 +14,7 @@ fits <- function(x, models, ks, file) {
   x <- as.matrix(x)
   lines <- character()
   for (k in ks) {
-    start <- unmap(hclass(hc(x, modelName = if (ncol(x) == 1) "V" else "VVV"), k))
+    start <- unmap(hclass(hc(x, modelName = if (ncol(x) == 1) "E" else "VVV"), k))
     for (model in models) {
       fit <- me(x, modelName = model, z = start, control = tight)
       p <- fit$parameters
