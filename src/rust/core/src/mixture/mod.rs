@@ -1,9 +1,9 @@
 //! Gaussian mixtures: hidden labels.
 //!
-//! `model` names the parameters and the covariance models, `stats` the sufficient statistics, `expect` takes
-//! the statistics from rows, `maximize` turns them into parameters. `inference` has the standard errors,
-//! `distribution` what the fitted mixture says about new rows, `entropy` how well its components are told
-//! apart, `saddle` whether the fit is a maximum at all.
+//! `model` names the parameters and the covariance models, `stats` the sufficient statistics, `start` finds
+//! where to begin, `expect` takes the statistics from rows, `maximize` turns them into parameters. `inference`
+//! has the standard errors, `distribution` what the fitted mixture says about new rows, `entropy` how well its
+//! components are told apart, `saddle` whether the fit is a maximum at all.
 
 pub mod data;
 pub mod distribution;
@@ -14,4 +14,5 @@ pub mod known;
 pub mod model;
 pub mod moments;
 pub mod saddle;
+pub mod start;
 pub mod stats;
