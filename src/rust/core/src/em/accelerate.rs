@@ -23,24 +23,43 @@ pub(super) struct Proposal {
     pub step: Step,
 }
 
-/// Bound of SQUAREM's first step length, and the factor by which the bound grows and shrinks.
-const STEP_FACTOR: f64 = 4.0;
+/// SQUAREM's step length may first be this long; the bound doubles when reached and is divided by
+/// [`STEP_SHRINK`] when refused.
+const FIRST_STEP: f64 = 4.0;
+const STEP_GROW: f64 = 2.0;
+const STEP_SHRINK: f64 = 4.0;
+const MIN_STEP: f64 = 2.0;
+
+/// EM steps before a SQUAREM proposal: two damp the fast directions that the last extrapolation amplified.
+const SQUAREM_STEPS: usize = 2;
+
+/// The most iterations that Anderson mixing waits after proposals were refused.
+const MAX_WAIT: usize = 8;
 
 /// Singular values below this part of the largest are dropped from Anderson's least squares.
 const ANDERSON_RCOND: f64 = 1e-10;
 
 /// A method and what it learned from its own proposals.
+///
+/// Anderson mixing is the faster near the limit and useless far from it: while its proposals are refused it
+/// leaves the field to SQUAREM for ever longer.
 #[derive(Debug)]
 pub(super) struct Accelerator {
     method: Acceleration,
     max_step: f64,
+    em_steps: usize,
+    pause: usize,
+    wait: usize,
 }
 
 impl Accelerator {
     pub fn new(method: Acceleration) -> Self {
         Accelerator {
             method,
-            max_step: STEP_FACTOR,
+            max_step: FIRST_STEP,
+            em_steps: 0,
+            pause: 0,
+            wait: 0,
         }
     }
 
@@ -54,29 +73,51 @@ impl Accelerator {
 
     /// A point to try instead of the EM step; `last` and `gain` tell how the newest point was reached.
     ///
-    /// SQUAREM alternates with EM steps. So does Anderson mixing once it gains no more than `tol`: distance to
-    /// the limit is measured on EM steps.
-    pub fn propose(&self, history: &History, last: Step, gain: f64, tol: f64) -> Option<Proposal> {
+    /// Anderson mixing alternates with EM steps once it gains no more than `tol`, because the distance to the
+    /// limit is measured on EM steps.
+    pub fn propose(
+        &mut self,
+        history: &History,
+        last: Step,
+        gain: f64,
+        tol: f64,
+    ) -> Option<Proposal> {
+        self.em_steps = if last == Step::Em {
+            self.em_steps + 1
+        } else {
+            0
+        };
         match self.method {
             Acceleration::None => None,
-            Acceleration::Squarem if last == Step::Em => self.squarem(history),
-            Acceleration::Anderson(_) if last == Step::Em || gain > tol => anderson(history),
-            Acceleration::Squarem | Acceleration::Anderson(_) => None,
+            Acceleration::Anderson(_) if self.wait == 0 => {
+                let due = last == Step::Em || gain > tol;
+                due.then(|| anderson(history)).flatten()
+            }
+            Acceleration::Squarem | Acceleration::Anderson(_) => {
+                self.wait = self.wait.saturating_sub(1);
+                let due = self.em_steps >= SQUAREM_STEPS;
+                due.then(|| self.squarem(history)).flatten()
+            }
         }
     }
 
     /// Learns from a proposal that was kept.
     pub fn accepted(&mut self, step: Step) {
-        if matches!(step, Step::Squarem(length) if length >= self.max_step) {
-            self.max_step *= STEP_FACTOR;
+        match step {
+            Step::Squarem(length) if length >= self.max_step => self.max_step *= STEP_GROW,
+            Step::Anderson(_) => self.pause /= 2,
+            _ => {}
         }
     }
 
     /// Learns from a proposal that was refused.
-    pub fn rejected(&mut self, step: Step, history: &mut History) {
+    pub fn rejected(&mut self, step: Step) {
         match step {
-            Step::Squarem(length) => self.max_step = (length / STEP_FACTOR).max(STEP_FACTOR),
-            _ => history.restart(),
+            Step::Squarem(length) => self.max_step = (length / STEP_SHRINK).max(MIN_STEP),
+            _ => {
+                self.pause = (2 * self.pause + 1).min(MAX_WAIT);
+                self.wait = self.pause;
+            }
         }
     }
 
@@ -85,7 +126,7 @@ impl Accelerator {
         let r = first.residual();
         let v = difference(&second.residual(), &r);
         let length = (history.norm(&r) / history.norm(&v)).min(self.max_step);
-        if !(length > 1.0) {
+        if length.is_nan() || length <= 1.0 {
             return None;
         }
         let coordinates = first
@@ -114,7 +155,7 @@ fn anderson(history: &History) -> Option<Proposal> {
         .collect();
     // Columns of unit length: old differences are longer by orders of magnitude.
     let lengths: Vec<f64> = changes.iter().map(|change| history.norm(change)).collect();
-    if lengths.iter().any(|length| !(*length > 0.0)) {
+    if !lengths.iter().all(|length| length.is_normal()) {
         return None;
     }
     let columns: Vec<f64> = changes

@@ -208,8 +208,10 @@ impl<'a, M: Model> Run<'a, M> {
         else {
             return Ok(false);
         };
-        let Some(params) = self.model.unflatten(&coordinates, &self.here.params) else {
-            self.accelerator.rejected(step, &mut self.history);
+        let finite = coordinates.iter().all(|coordinate| coordinate.is_finite());
+        let params = finite.then(|| self.model.unflatten(&coordinates, &self.here.params));
+        let Some(params) = params.flatten() else {
+            self.accelerator.rejected(step);
             return Ok(false);
         };
         self.passes += 1;
@@ -225,7 +227,7 @@ impl<'a, M: Model> Run<'a, M> {
                 false
             }
             Ok(_) | Err(_) => {
-                self.accelerator.rejected(step, &mut self.history);
+                self.accelerator.rejected(step);
                 false
             }
         };
@@ -247,7 +249,10 @@ impl<'a, M: Model> Run<'a, M> {
         if step == Step::Em && lost > noise(here.objective) {
             let largest = self.drop.map_or(0.0, |drop| drop.size);
             if lost > largest {
-                self.drop = Some(Drop { iteration, size: lost });
+                self.drop = Some(Drop {
+                    iteration,
+                    size: lost,
+                });
             }
         }
         self.trace.push(Entry {

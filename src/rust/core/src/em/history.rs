@@ -65,13 +65,6 @@ impl History {
         }
     }
 
-    /// Forgets all but the newest evaluation.
-    pub fn restart(&mut self) {
-        while self.evaluations.len() > 1 {
-            self.evaluations.pop_front();
-        }
-    }
-
     /// The evaluations, oldest first.
     pub fn evaluations(&self) -> &VecDeque<Evaluation> {
         &self.evaluations
@@ -94,7 +87,10 @@ impl History {
 
     /// Euclidean norm in units of the coordinates.
     pub fn norm(&self, x: &[f64]) -> f64 {
-        self.scaled(x).map(|value| value * value).sum::<f64>().sqrt()
+        self.scaled(x)
+            .map(|value| value * value)
+            .sum::<f64>()
+            .sqrt()
     }
 
     /// ‖F(b) − F(a)‖ / ‖b − a‖ over the last two points: a lower estimate of the map's largest eigenvalue.

@@ -87,13 +87,25 @@ mod tests {
     fn bad_fields_are_named() {
         assert!(Settings::default().validate().is_ok());
         for tol in [-1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(argument(Settings { tol, ..Settings::default() }), "tol");
+            assert_eq!(
+                argument(Settings {
+                    tol,
+                    ..Settings::default()
+                }),
+                "tol"
+            );
         }
-        let max_iter = Settings { max_iter: 0, ..Settings::default() };
+        let max_iter = Settings {
+            max_iter: 0,
+            ..Settings::default()
+        };
         assert_eq!(argument(max_iter), "max_iter");
         for memory in [0, 21] {
             let acceleration = Acceleration::Anderson(memory);
-            let settings = Settings { acceleration, ..Settings::default() };
+            let settings = Settings {
+                acceleration,
+                ..Settings::default()
+            };
             assert_eq!(argument(settings), "accelerate");
         }
     }
