@@ -1,5 +1,7 @@
 //! How a run ended.
 
+use crate::error::Error;
+
 /// How a run ended. Whatever the status, the parameters are valid and belong to the objective reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
@@ -16,6 +18,21 @@ pub enum Status {
 }
 
 impl Status {
+    /// The status of a run that `error` kept from its first E-step.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Interrupted => Status::Interrupted,
+            Error::Degenerate { component, message } => Status::Degenerate {
+                component: *component,
+                message: message.clone(),
+            },
+            other => Status::Degenerate {
+                component: 0,
+                message: other.to_string(),
+            },
+        }
+    }
+
     /// The snake_case word that R shows.
     pub fn name(&self) -> &'static str {
         match self {

@@ -10,18 +10,25 @@
 //! components are told apart, `saddle` whether the fit is a maximum at all.
 
 pub mod coordinates;
+pub mod criteria;
 pub mod data;
 pub mod degeneracy;
 pub mod distribution;
 pub mod entropy;
 pub mod expect;
+pub mod fit;
 pub mod inference;
 pub mod known;
 pub mod maximize;
+pub mod missing;
 pub mod model;
 pub mod moments;
+pub mod partition;
 pub mod prior;
+pub mod problem;
 pub mod rules;
 pub mod saddle;
+pub mod search;
+pub mod source;
 pub mod start;
 pub mod stats;
