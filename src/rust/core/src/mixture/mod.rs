@@ -15,4 +15,15 @@ pub mod model;
 pub mod moments;
 pub mod saddle;
 pub mod start;
+//! `model` names the parameters and the covariance models, `stats` the sufficient statistics, `expect` takes
+//! the statistics from rows, `maximize` turns them into parameters while it respects the `rules` (`known`
+//! parameters, a `prior`, a floor, the `degeneracy` test). `coordinates` are for extrapolation.
+
+pub mod coordinates;
+pub mod degeneracy;
+pub mod known;
+pub mod maximize;
+pub mod model;
+pub mod prior;
+pub mod rules;
 pub mod stats;
