@@ -5,9 +5,10 @@
 //! respects the `rules` (`known` parameters, a `prior`, a floor, the `degeneracy` test). `coordinates` are for
 //! extrapolation, `start` finds the first parameters.
 //! `model` names the parameters and the covariance models, `stats` the sufficient statistics, `start` finds
-//! where to begin, `expect` takes the statistics from rows, `maximize` turns them into parameters. `inference`
-//! has the standard errors, `distribution` what the fitted mixture says about new rows, `entropy` how well its
-//! components are told apart, `saddle` whether the fit is a maximum at all.
+//! where to begin, `expect` takes the statistics from rows, `maximize` turns them into parameters while it
+//! respects the `rules` (`known` parameters, a `prior`, a floor, the `degeneracy` test). `coordinates` are for
+//! extrapolation. `inference` has the standard errors, `distribution` what the fitted mixture says about new
+//! rows, `entropy` how well its components are told apart, `saddle` whether the fit is a maximum at all.
 
 pub mod coordinates;
 pub mod criteria;
@@ -24,6 +25,8 @@ pub mod missing;
 pub mod model;
 pub mod moments;
 pub mod partition;
+pub mod model;
+pub mod moments;
 pub mod prior;
 pub mod problem;
 pub mod rules;
