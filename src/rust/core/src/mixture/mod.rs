@@ -25,8 +25,6 @@ pub mod missing;
 pub mod model;
 pub mod moments;
 pub mod partition;
-pub mod model;
-pub mod moments;
 pub mod prior;
 pub mod problem;
 pub mod rules;
