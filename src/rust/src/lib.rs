@@ -2,6 +2,14 @@
 
 use extendr_api::prelude::*;
 
+/// Version of the Rust core the library was built from.
+/// @noRd
+#[extendr]
+fn native_core_version() -> &'static str {
+    ember_core::VERSION
+}
+
 extendr_module! {
     mod ember;
+    fn native_core_version;
 }

@@ -14,3 +14,6 @@ pub mod mixture;
 pub mod shard;
 
 pub use error::{Error, Result};
+
+/// Version of the core, the same as that of the R package.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
