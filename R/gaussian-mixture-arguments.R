@@ -261,10 +261,10 @@ check_select <- function(select, call) {
   toupper(select)
 }
 
-check_starts <- function(n_starts, call) {
+check_starts <- function(n_starts, call, argument = "n_starts") {
   if (!is.numeric(n_starts) || length(n_starts) != 1L || is.na(n_starts) || n_starts < 1 || n_starts != round(n_starts) ||
         n_starts > 1e6) {
-    abort_argument("n_starts", "must be a whole number, at least 1.", NULL, call)
+    abort_argument(argument, "must be a whole number, at least 1.", NULL, call)
   }
   as.integer(n_starts)
 }
