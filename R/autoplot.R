@@ -63,7 +63,7 @@ autoplot_density_1d <- function(fit, rows, frame, name) {
   ggplot2::ggplot(total, ggplot2::aes(.data$x, .data$density)) +
     ggplot2::geom_rect(
       ggplot2::aes(xmin = .data$left, xmax = .data$right, ymin = 0, ymax = .data$density),
-      data = bars, inherit.aes = FALSE, fill = "grey88", colour = "white"
+      data = bars, inherit.aes = FALSE, fill = "grey78", colour = "white"
     ) +
     ggplot2::geom_line(ggplot2::aes(colour = .data$component), data = curves, linetype = 2, na.rm = TRUE) +
     ggplot2::geom_line() +
@@ -133,14 +133,15 @@ autoplot_criterion <- function(fit, criterion) {
   best <- table[which.min(table$value), ]
   models <- nlevels(table$model)
   ggplot2::ggplot(table, ggplot2::aes(.data$k, .data$value, colour = .data$model, shape = .data$model)) +
-    ggplot2::geom_line() +
+    ggplot2::geom_line(ggplot2::aes(linetype = .data$model)) +
     ggplot2::geom_point() +
     ggplot2::geom_point(data = best, shape = 1, size = 5, colour = "black") +
     ggplot2::scale_colour_manual(values = rep(component_colours(7L), length.out = models)) +
     ggplot2::scale_shape_manual(values = rep(component_symbols, length.out = models)) +
+    ggplot2::scale_linetype_manual(values = (seq_len(models) - 1L) %/% 7L + 1L) +
     ggplot2::scale_x_continuous(breaks = sort(unique(table$k))) +
     ggplot2::labs(
-      x = "Number of components", y = paste0(criterion, " (smaller is better)"), colour = "Model", shape = "Model"
+      x = "Number of components", y = paste0(criterion, " (smaller is better)"), colour = "Model", shape = "Model", linetype = "Model"
     )
 }
 

@@ -127,7 +127,7 @@ vcov.ember_mixture <- function(object, type = c("observed", "opg", "sandwich"), 
   call <- rlang::current_env()
   type <- rlang::arg_match(type)
   scale <- rlang::arg_match(scale)
-  native <- mixture_information(object, type, coefficient_scale(scale), call)
+  native <- named_information(object, type, coefficient_scale(scale), call)
   if (native$singular) {
     lost <- rownames(native$vcov)[is.na(diag(native$vcov))]
     ember_warn(
@@ -147,7 +147,7 @@ abbreviated_list <- function(words, most = 4L) {
 }
 
 # The core's answer with names: list(estimates, vcov, singular).
-mixture_information <- function(fit, type, scale, call) {
+named_information <- function(fit, type, scale, call) {
   table <- coefficient_table(fit, scale)
   x <- data_of(fit, call)
   if (nrow(table) == 0L) {
@@ -209,9 +209,11 @@ confidence_limits <- function(table, z) {
     scale <- if (is.null(scales[[one]])) linear else scales[[one]]
     centre <- scale$to(table$estimate[at])
     half <- z * scale$slope(table$estimate[at]) * table$std_error[at]
+    ends <- scale$back(cbind(centre - half, centre + half))
     # A weight of exactly 1 (one component) has no error and no interval but itself.
-    fixed <- is.finite(table$std_error[at]) & table$std_error[at] == 0
-    limits[at, ] <- ifelse(fixed, table$estimate[at], scale$back(cbind(centre - half, centre + half)))
+    fixed <- table$std_error[at] %in% 0
+    ends[fixed, ] <- table$estimate[at][fixed]
+    limits[at, ] <- ends
   }
   limits
 }

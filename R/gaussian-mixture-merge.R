@@ -98,10 +98,10 @@ plot.ember_merge <- function(x, xlab = "Number of clusters", ylab = "Entropy", .
   steps <- x$steps
   graphics::plot(steps$clusters, steps$entropy,
     type = "b", pch = 16, xlab = xlab, ylab = ylab, xaxt = "n", las = 1, col = component_colours(1L),
-    xlim = c(1, max(steps$clusters) + 0.3), ylim = c(0, 1.05 * max(steps$entropy, 1e-12)), ...
+    xlim = c(0.7, max(steps$clusters) + 0.3), ylim = c(0, 1.1 * max(steps$entropy, 1e-12)), ...
   )
   graphics::axis(1, steps$clusters)
   joined <- steps[-1L, ]
-  graphics::text(joined$clusters, joined$entropy, joined$merged, pos = 4, cex = 0.75, col = "grey30")
+  graphics::text(joined$clusters, joined$entropy, joined$merged, pos = 3, cex = 0.75, col = "grey30")
   invisible(x)
 }

@@ -165,7 +165,7 @@ update.ember_mixture <- function(object, formula., ..., evaluate = TRUE) {
 anova.ember_mixture <- function(object, ...) {
   call <- rlang::current_env()
   fits <- list(object, ...)
-  labels <- vapply(as.list(match.call())[-1L], function(part) deparse1(part, nlines = 1L), "")
+  labels <- fit_labels(as.list(match.call())[-1L])
   if (!all(vapply(fits, inherits, NA, "ember_mixture"))) {
     abort_argument("...", "must be mixtures fitted by `gaussian_mixture()`.", NULL, call)
   }
@@ -179,7 +179,7 @@ anova.ember_mixture <- function(object, ...) {
     k = vapply(fits, function(fit) fit$k, 0L), npar = vapply(fits, function(fit) fit$df, 0L),
     AIC = vapply(fits, stats::AIC, 0), BIC = vapply(fits, stats::BIC, 0), ICL = vapply(fits, ICL, 0),
     logLik = loglik, deviance = -2 * loglik,
-    row.names = make.unique(unname(labels))
+    row.names = labels
   )
   models <- vapply(fits, function(fit) fit$model, "")
   structure(table,
@@ -189,4 +189,12 @@ anova.ember_mixture <- function(object, ...) {
     ),
     class = c("anova", "data.frame")
   )
+}
+
+# Names of variables as they are; what is not a variable is called fit1, fit2, ... by its place.
+fit_labels <- function(expressions) {
+  named <- vapply(expressions, is.symbol, NA)
+  labels <- paste0("fit", seq_along(expressions))
+  labels[named] <- vapply(expressions[named], as.character, "")
+  make.unique(labels)
 }

@@ -119,16 +119,26 @@ ellipse_points <- function(mean, covariance, share = 0.5, n = 101L) {
   points
 }
 
-# Density of the two-dimensional mixture on a grid: list(x, y, z), and levels that hold round shares of the rows.
-density_surface <- function(fit, rows, size = 80L) {
+# Shares of the rows inside the contours of a density.
+contour_shares <- c(0.1, 0.25, 0.5, 0.75, 0.9, 0.97)
+
+# Density of a two-dimensional mixture on a grid, list(x, y, z), and the levels below which its contours leave the
+# shares of the rows that are not inside (highest density regions, Hyndman 1996).
+density_surface <- function(mixture, rows, size = 80L) {
+  density_at <- function(points) {
+    exp(native_mixture_posterior(points, mixture, call = rlang::caller_env())$log_density)
+  }
   grid <- lapply(1:2, function(j) {
     ends <- range(rows[, j], na.rm = TRUE)
-    ends <- ends + c(-0.08, 0.08) * diff(ends)
+    ends <- ends + c(-0.15, 0.15) * diff(ends)
     seq(ends[[1L]], ends[[2L]], length.out = size)
   })
-  points <- as.matrix(expand.grid(grid))
-  z <- matrix(exp(native_mixture_posterior(points, fit, call = rlang::current_env())$log_density), size)
-  list(x = grid[[1L]], y = grid[[2L]], z = z, levels = max(z) * 2^-(1:7))
+  complete <- unname(rows[stats::complete.cases(rows), , drop = FALSE])
+  list(
+    x = grid[[1L]], y = grid[[2L]],
+    z = matrix(density_at(unname(as.matrix(expand.grid(grid)))), size),
+    levels = unname(stats::quantile(density_at(complete), 1 - contour_shares))
+  )
 }
 
 # ---- one dimension -----------------------------------------------------------------------------------------------
@@ -240,7 +250,7 @@ plot_uncertainty_2d <- function(fit, rows, main = NULL, ...) {
 }
 
 uncertainty_size <- function(uncertainty) {
-  0.3 + 2.5 * uncertainty / max(uncertainty, 0.05)
+  0.5 + 2.3 * uncertainty / max(uncertainty, 0.05)
 }
 
 # ---- more dimensions ---------------------------------------------------------------------------------------------
@@ -249,15 +259,10 @@ plot_pairs <- function(fit, rows, what, main = NULL, gap = 0.4, ...) {
   uncertain <- what == "uncertainty"
   size <- if (uncertain) uncertainty_size(rows$uncertainty) else 0.7
   mixture <- rows$marginal
-  # pairs() hands a panel only the values, so the panel is told its place by counting.
-  d <- ncol(rows$x)
-  cells <- which(!diag(d), arr.ind = TRUE)
-  cells <- cells[order(cells[, "row"], cells[, "col"]), , drop = FALSE]
-  drawn <- 0L
+  # pairs() hands a panel only the values; the place on the page says which variables they are.
   panel <- function(x, y, ...) {
-    drawn <<- drawn + 1L
     graphics::points(x, y, ...)
-    draw_ellipses(mixture, c(cells[drawn, "col"], cells[drawn, "row"]))
+    draw_ellipses(mixture, graphics::par("mfg")[2:1])
   }
   graphics::pairs(rows$x,
     panel = panel, col = row_colours(rows$class, fit$k, point_alpha(nrow(rows$x))), cex = size, gap = gap, main = main,
@@ -277,7 +282,7 @@ plot_criterion <- function(fit, criterion, main = NULL, xlab = "Number of compon
   old <- graphics::par(mar = graphics::par("mar") + c(0, 0, 0, 4), xpd = FALSE)
   on.exit(graphics::par(old))
   graphics::plot(table$k, values,
-    type = "n", xlab = xlab, ylab = ylab, main = main, xaxt = "n", las = 1, ...
+    type = "n", xlab = xlab, ylab = ylab, main = main, xaxt = "n", ...
   )
   graphics::axis(1, sort(unique(table$k)))
   for (j in seq_along(models)) {
@@ -296,7 +301,7 @@ plot_criterion <- function(fit, criterion, main = NULL, xlab = "Number of compon
 plot_trace <- function(fit, main = NULL, xlab = "Iteration", ylab = "Log-likelihood", ...) {
   trace <- fit$trace
   graphics::plot(trace$iteration, trace$loglik,
-    type = if (nrow(trace) < 60L) "b" else "l", pch = 16, cex = 0.7, xlab = xlab, ylab = ylab, main = main, las = 1,
+    type = if (nrow(trace) < 60L) "b" else "l", pch = 16, cex = 0.7, xlab = xlab, ylab = ylab, main = main,
     col = component_colours(1L), ...
   )
   graphics::abline(h = fit$loglik, lty = 3, col = "grey50")

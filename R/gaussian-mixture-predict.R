@@ -186,8 +186,13 @@ simulate.ember_mixture <- function(object, nsim = 1, seed = NULL, n = NULL, ...)
       class = "unsupported", call = call
     )
   }
-  state <- generator_state(seed)
-  if (!is.null(seed)) on.exit(assign(".Random.seed", attr(state, "before"), envir = globalenv()))
+  before <- generator_state()
+  state <- before
+  if (!is.null(seed)) {
+    on.exit(assign(".Random.seed", before, envir = globalenv()))
+    set.seed(seed)
+    state <- structure(seed, kind = as.list(RNGkind()))
+  }
   draws <- replicate(nsim, native_mixture_simulate(n, object, call = call), simplify = FALSE)
   names <- paste0("sim_", seq_len(nsim))
   variables <- colnames(object$means)
@@ -199,17 +204,11 @@ simulate.ember_mixture <- function(object, nsim = 1, seed = NULL, n = NULL, ...)
   } else {
     stats::setNames(values, names)
   }
-  attr(state, "before") <- NULL
   structure(out, seed = state, component = vapply(draws, function(draw) as.integer(draw$class), integer(n)))
 }
 
-# The convention of stats::simulate(): what to keep as attribute `seed`, with the state to restore.
-generator_state <- function(seed) {
+# R's random number state; made first if no number has been drawn yet.
+generator_state <- function() {
   if (!exists(".Random.seed", envir = globalenv(), inherits = FALSE)) stats::runif(1L)
-  before <- get(".Random.seed", envir = globalenv())
-  if (is.null(seed)) {
-    return(structure(before, before = NULL))
-  }
-  set.seed(seed)
-  structure(seed, kind = as.list(RNGkind()), before = before)
+  get(".Random.seed", envir = globalenv())
 }

@@ -21,7 +21,7 @@ summary.ember_mixture <- function(object, type = c("observed", "opg", "sandwich"
   with_errors <- type != "none" && !is.null(object$data)
   if (with_errors) {
     information <- tryCatch(
-      mixture_information(object, type, "deviations", call),
+      named_information(object, type, "deviations", call),
       ember_error = function(cnd) NULL
     )
     singular <- is.null(information) || information$singular
@@ -100,71 +100,87 @@ print_criteria <- function(criteria) {
 }
 
 print_weights <- function(x, digits) {
-  table <- data.frame(
+  cells <- cbind(
     Component = x$weights$component, Weight = format(x$weights$weight, digits = digits),
-    "Std. Error" = format_errors(x$weights$std_error, digits), Rows = x$weights$rows, check.names = FALSE
+    "Std. Error" = format_errors(x$weights$std_error), Rows = x$weights$rows
   )
-  if (all(is.na(x$weights$std_error))) table[["Std. Error"]] <- NULL
-  if (all(is.na(x$weights$rows))) table$Rows <- NULL
-  print(table, row.names = FALSE, right = TRUE)
+  print_cells(cells)
 }
 
-format_errors <- function(errors, digits) {
-  ifelse(is.na(errors), "", format(signif(errors, digits), digits = digits))
+# A table of text without row names; columns with nothing in them are left out.
+print_cells <- function(cells) {
+  cells[is.na(cells)] <- ""
+  cells <- cells[, colSums(cells != "") > 0L, drop = FALSE]
+  rownames(cells) <- rep("", nrow(cells))
+  print(cells, quote = FALSE, right = TRUE)
+}
+
+# Standard errors to three figures: they are known no better.
+format_errors <- function(errors, group = rep(1L, length(errors))) {
+  cells <- format_columnwise(signif(errors, 3L), group, 3L)
+  ifelse(is.na(errors), "", cells)
+}
+
+# Values of one group (one variable) share their number of decimals.
+format_columnwise <- function(values, group, digits) {
+  cells <- character(length(values))
+  for (one in unique(group)) {
+    cells[group == one] <- format(values[group == one], digits = digits)
+  }
+  cells
 }
 
 print_means <- function(x, digits) {
   fit <- x$fit
-  if (!is.null(fit$known$means)) {
-    print(fit$means, digits = digits)
-    return(invisible())
-  }
-  rows <- x$coefficients[x$coefficients$kind == "mean", ]
-  first <- !duplicated(rows$component)
-  table <- data.frame(
-    Component = ifelse(first, rows$component, ""), Name = colnames(fit$means)[rows$row],
-    Estimate = format_columnwise(rows$estimate, rows$row, digits), "Std. Error" = format_errors(rows$std_error, digits),
-    check.names = FALSE
+  d <- ncol(fit$means)
+  errors <- x$coefficients$std_error[x$coefficients$kind == "mean"]
+  if (length(errors) == 0L) errors <- rep(NA_real_, length(fit$means))
+  variable <- rep(seq_len(d), fit$k)
+  cells <- cbind(
+    Component = component_column(rownames(fit$means), d), Name = colnames(fit$means)[variable],
+    Estimate = format_columnwise(as.vector(t(fit$means)), variable, digits),
+    "Std. Error" = format_errors(errors, variable)
   )
-  if (all(is.na(rows$std_error))) table[["Std. Error"]] <- NULL
-  print(table, row.names = FALSE, right = TRUE)
+  print_cells(cells)
 }
 
-# Values of one variable share their number of decimals.
-format_columnwise <- function(values, group, digits) {
-  out <- character(length(values))
-  for (one in unique(group)) {
-    out[group == one] <- format(values[group == one], digits = digits)
-  }
-  out
+# The label on the first line of each component.
+component_column <- function(labels, d) {
+  as.vector(rbind(labels, matrix("", d - 1L, length(labels))))
 }
+
+# Most variables for which the correlations fit on a line.
+most_correlations <- 6L
 
 # lme4's table: one line per variable, the correlations with those before it on the right.
 print_covariances <- function(x, digits) {
-  fit <- x$fit
-  variables <- colnames(fit$means)
+  variables <- colnames(x$fit$means)
+  d <- length(variables)
   blocks <- covariance_blocks(x)
-  lines <- lapply(names(blocks), function(label) {
-    block <- blocks[[label]]
-    data.frame(
-      Component = c(label, rep("", length(variables) - 1L)), Name = variables,
-      "Std. Dev." = format(block$sd, digits = digits), "Std. Error" = format_errors(block$sd_error, digits),
-      correlation_columns(block), check.names = FALSE
-    )
-  })
-  table <- do.call(rbind, lines)
-  if (all(table[["Std. Error"]] == "")) table[["Std. Error"]] <- NULL
-  print(table, row.names = FALSE, right = TRUE)
+  variable <- rep(seq_len(d), length(blocks))
+  part <- function(name) unlist(lapply(blocks, `[[`, name), use.names = FALSE)
+  cells <- cbind(
+    Component = component_column(names(blocks), d), Name = variables[variable],
+    "Std. Dev." = format_columnwise(part("sd"), variable, digits),
+    "Std. Error" = format_errors(part("sd_error"), variable)
+  )
+  if (d <= most_correlations && !is_diagonal_model(x$fit$model)) {
+    cells <- cbind(cells, do.call(rbind, lapply(blocks, correlation_cells)))
+  }
+  print_cells(cells)
+  if (d > most_correlations && !is_diagonal_model(x$fit$model)) {
+    cat("Correlations: see coef(fit, scale = \"sd\")\n")
+  }
 }
 
 # For each component (or "all"): standard deviations and correlations with their errors.
 covariance_blocks <- function(x) {
   fit <- x$fit
-  components <- if (fit$model %in% pooled_models) 1L else seq_len(fit$k)
-  labels <- if (fit$model %in% pooled_models) "all" else as.character(components)
+  pooled <- fit$model %in% pooled_models
+  components <- if (pooled) 1L else seq_len(fit$k)
   blocks <- lapply(components, function(component) {
     estimates <- covariance_coefficients(fit, component, "deviations")
-    shared <- if (fit$model %in% pooled_models) 0L else component
+    shared <- if (pooled) 0L else component
     mine <- x$coefficients$component == shared & x$coefficients$kind %in% c("sd", "correlation")
     errors <- if (any(mine)) x$coefficients$std_error[mine] else rep(NA_real_, nrow(estimates))
     sd <- estimates$kind == "sd"
@@ -173,20 +189,16 @@ covariance_blocks <- function(x) {
       correlation = estimates$estimate[!sd], correlation_error = errors[!sd]
     )
   })
-  stats::setNames(blocks, labels)
+  stats::setNames(blocks, if (pooled) "all" else components)
 }
 
-correlation_columns <- function(block) {
+correlation_cells <- function(block) {
   d <- length(block$sd)
-  if (length(block$correlation) == 0L) {
-    return(data.frame(row.names = seq_len(d)))
-  }
-  cells <- matrix("", d, d - 1L)
-  errors <- ifelse(is.na(block$correlation_error), "", paste0(" (", formatC(block$correlation_error, format = "f", digits = 2), ")"))
-  cells[cbind(block$row, block$column)] <- paste0(formatC(block$correlation, format = "f", digits = 2), errors)
-  columns <- as.data.frame(cells)
-  names(columns) <- c("Corr", rep("", d - 2L))
-  columns
+  cells <- matrix("", d, d - 1L, dimnames = list(NULL, c("Corr", rep("", d - 2L))))
+  two_decimals <- function(values) formatC(values, format = "f", digits = 2L)
+  errors <- ifelse(is.na(block$correlation_error), "", paste0(" (", two_decimals(block$correlation_error), ")"))
+  cells[cbind(block$row, block$column)] <- paste0(two_decimals(block$correlation), errors)
+  cells
 }
 
 closing_lines <- function(x) {
