@@ -6,6 +6,7 @@
 
 pub mod data;
 pub mod expect;
+pub mod missing;
 pub mod model;
 pub mod moments;
 pub mod start;
