@@ -18,6 +18,7 @@ pub mod distribution;
 pub mod entropy;
 pub mod expect;
 pub mod fit;
+pub mod missing;
 pub mod inference;
 pub mod known;
 pub mod maximize;

@@ -66,12 +66,22 @@ fn seeding_sample<R: Rng>(data: &Data, k: usize, rng: &mut R) -> Sample {
 }
 
 /// k centres in standardised columns, one after the other.
-struct Centres {
+pub(super) struct Centres {
     columns: usize,
     cells: Vec<f64>,
 }
 
 impl Centres {
+    /// Means of the observed cells of every label's rows, labels 0..k.
+    pub fn of(data: &Data, scale: &ColumnScale, labels: &[u32], k: usize) -> Self {
+        let mut centres = Centres {
+            columns: data.columns(),
+            cells: vec![0.0; k * data.columns()],
+        };
+        move_to_means(data, scale, labels, &mut centres);
+        centres
+    }
+
     /// Row `i` as a centre; a missing cell becomes the column's mean.
     fn push_row(&mut self, data: &Data, scale: &ColumnScale, i: usize) {
         self.cells.extend(row(data, scale, i));
@@ -194,7 +204,7 @@ fn lloyd(data: &Data, scale: &ColumnScale, centres: &mut Centres, steps: usize) 
 }
 
 /// Label of the nearest centre of every row; the first one among equals.
-fn assign(data: &Data, scale: &ColumnScale, centres: &Centres) -> Vec<u32> {
+pub(super) fn assign(data: &Data, scale: &ColumnScale, centres: &Centres) -> Vec<u32> {
     let n = data.rows();
     let mut labels = vec![0; n];
     let mut z = vec![0.0; BLOCK_ROWS * data.columns()];

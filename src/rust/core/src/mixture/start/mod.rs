@@ -6,10 +6,14 @@
 //! millions through a [`sample`]. Missing cells (NaN) add nothing to a distance.
 
 pub mod distinct;
+pub mod hierarchical;
 pub mod kmeans;
 pub mod labels;
 pub mod responsibilities;
 mod sample;
 mod scale;
+mod volume;
+mod ward;
 
+pub use hierarchical::Tree;
 pub use kmeans::{kmeans_plus_plus, random_start};
