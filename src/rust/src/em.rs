@@ -40,7 +40,7 @@ impl Closures {
 }
 
 /// Calls a guarded R function.
-fn call(function: &Function, arguments: Pairlist) -> ember_core::Result<Robj> {
+pub fn call(function: &Function, arguments: Pairlist) -> ember_core::Result<Robj> {
     // A guarded function returns unless it is jumped out of, which only an interrupt does.
     let answer = function.call(arguments).map_err(|_| Error::Interrupted)?;
     let parts = answer.as_list().filter(|parts| parts.len() == 2);

@@ -67,16 +67,6 @@ impl Fields {
         }
     }
 
-    /// Whole numbers of at least 0.
-    pub fn counts(&self, name: &'static str) -> Result<Option<Vec<usize>>> {
-        let Some(values) = self.reals(name)? else {
-            return Ok(None);
-        };
-        if values.iter().any(|v| !(*v >= 0.0 && v.fract() == 0.0)) {
-            return Err(wrong(name, "whole numbers of at least 0"));
-        }
-        Ok(Some(values.into_iter().map(|v| v as usize).collect()))
-    }
 
     /// One string that must be there.
     pub fn text(&self, name: &'static str) -> Result<&str> {
@@ -85,12 +75,6 @@ impl Fields {
             .ok_or_else(|| wrong(name, "one string"))
     }
 
-    /// Strings that must be there.
-    pub fn texts(&self, name: &'static str) -> Result<Vec<String>> {
-        self.value(name)
-            .and_then(|value| value.as_string_vector())
-            .ok_or_else(|| wrong(name, "strings"))
-    }
 }
 
 fn wrong(argument: &'static str, what: &str) -> Error {

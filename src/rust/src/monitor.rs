@@ -37,8 +37,8 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// `control$show`, where given, is an R function of iteration, passes, log-likelihood and distance that
-    /// raises no condition.
+    /// `control$show`, where given, is an R function that raises no condition: of iteration, passes,
+    /// log-likelihood and distance for one run, of parts done and all parts for a search.
     pub fn new(control: &List) -> Self {
         Monitor {
             last: Instant::now(),
@@ -46,20 +46,26 @@ impl Monitor {
         }
     }
 
-    /// The answer to the driver.
+    /// The answer to the driver of one run.
     pub fn flow(&mut self, progress: &Progress) -> Flow {
+        self.poll(|| {
+            pairlist!(
+                progress.iteration as i32,
+                progress.passes as i32,
+                progress.objective,
+                progress.distance
+            )
+        })
+    }
+
+    /// Shows `state` and looks for Ctrl-C, if a tenth of a second has passed since it last did.
+    pub fn poll(&mut self, state: impl FnOnce() -> Pairlist) -> Flow {
         if self.last.elapsed() < PERIOD {
             return Flow::Continue;
         }
         self.last = Instant::now();
         if let Some(show) = &self.show {
-            let shown = show.call(pairlist!(
-                progress.iteration as i32,
-                progress.passes as i32,
-                progress.objective,
-                progress.distance
-            ));
-            if shown.is_err() {
+            if show.call(state()).is_err() {
                 return Flow::Stop; // only an interrupt leaves `show` without a value
             }
         }

@@ -17,6 +17,7 @@ pub mod shard;
 pub mod tasks;
 
 pub use error::{Error, Result};
+pub use nalgebra;
 
 /// Version of the core, the same as that of the R package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -26,6 +26,7 @@ fn search(x: &[f64], ks: &[usize], models: &[CovarianceModel], threads: usize) -
         starts: Starts::Partitions(
             ks.iter().zip(moments).map(|(&k, moments)| PartitionsOf { k, moments }).collect(),
         ),
+        leave_saddles: true,
         criterion: Criterion::Bic,
         settings: Settings::default(),
     }

@@ -12,7 +12,7 @@ pub enum Status {
     /// The next step does not exist; `component` counts from 1, 0 when no single one is to blame.
     Degenerate { component: usize, message: String },
     /// Converged to a point that a family's own test found not to be a maximum.
-    Saddle,
+    Saddle { message: String },
     /// The monitor asked to stop.
     Interrupted,
 }
@@ -39,7 +39,7 @@ impl Status {
             Status::Converged => "converged",
             Status::IterationLimit => "iteration_limit",
             Status::Degenerate { .. } => "degenerate",
-            Status::Saddle => "saddle",
+            Status::Saddle { .. } => "saddle",
             Status::Interrupted => "interrupted",
         }
     }
@@ -47,7 +47,7 @@ impl Status {
     /// What there is to say beyond the name; empty if nothing.
     pub fn message(&self) -> &str {
         match self {
-            Status::Degenerate { message, .. } => message,
+            Status::Degenerate { message, .. } | Status::Saddle { message } => message,
             _ => "",
         }
     }

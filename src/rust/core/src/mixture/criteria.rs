@@ -2,7 +2,6 @@
 
 use super::known::Known;
 use super::model::Mixture;
-use super::source::Memory;
 use crate::error::Result;
 
 /// Which criterion selects.
@@ -40,24 +39,26 @@ pub struct Criteria {
 }
 
 impl Criteria {
-    /// Criteria of `mixture`, whose log-likelihood on the rows of `memory` is `log_lik`.
+    /// Criteria of `mixture`, whose log-likelihood is `log_lik` on rows of weight `total_weight`; `icl` turns
+    /// BIC into ICL.
     ///
     /// # Errors
-    /// Those of the E-step that ICL needs.
+    /// Those of `icl`.
     pub fn of(
         mixture: &Mixture,
         log_lik: f64,
-        memory: &Memory<'_>,
+        total_weight: f64,
         known: &Known,
+        icl: impl FnOnce(f64) -> Result<f64>,
     ) -> Result<Self> {
         let parameters = known.parameters(mixture);
-        let bic = -2.0 * log_lik + parameters as f64 * memory.data.total_weight().ln();
+        let bic = -2.0 * log_lik + parameters as f64 * total_weight.ln();
         Ok(Criteria {
             log_lik,
             parameters,
             aic: -2.0 * log_lik + 2.0 * parameters as f64,
             bic,
-            icl: bic + 2.0 * {let _ = memory; 0.0},
+            icl: icl(bic)?,
         })
     }
 

@@ -11,10 +11,9 @@ use super::partition::Partition;
 use super::prior::Prior;
 use super::rules::Rules;
 use super::source::Memory;
-use super::start::kmeans_plus_plus;
-fn hierarchical(_d:&Data,_k:&[usize],_r:&mut rand_chacha::ChaCha8Rng)->Result<Vec<Vec<u32>>>{Ok(vec![])}
+use super::start::{kmeans_plus_plus, Tree};
 use super::stats::Moments;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::rng;
 
 /// Conjugate prior as the user gives it: what is `None` takes the default of the covariance model and k.
@@ -36,6 +35,49 @@ pub struct Assumptions {
     /// Log density of the uniform noise component, if there is one.
     pub noise: Option<f64>,
 }
+
+impl Assumptions {
+    /// What an M-step for `model` with `k` components must respect, for `rows` rows that scatter as `total`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`]: an assumption that does not fit the model, k or the dimension.
+    pub fn rules(
+        &self,
+        model: CovarianceModel,
+        k: usize,
+        total: &TotalScatter,
+        rows: u64,
+    ) -> Result<Rules> {
+        let prior = self.prior.as_ref();
+        let rules = Rules {
+            known: self.known.clone(),
+            prior: prior.map(|choice| choice.prior(model, k, total, rows)),
+            floor: self.floor,
+            noise: self.noise,
+            total_covariance: Some(&total.scatter / total.total_weight),
+            row_weight: total.total_weight / rows as f64,
+        };
+        rules.validate(model, k, total.mean.len())?;
+        Ok(rules)
+    }
+}
+
+impl PriorChoice {
+    /// The prior, what was left open filled in.
+    fn prior(&self, model: CovarianceModel, k: usize, total: &TotalScatter, rows: u64) -> Prior {
+        let covariance = &total.scatter / (total.total_weight - 1.0).max(1.0);
+        let default = Prior::default_for(model, k, rows, total.mean.clone(), &covariance);
+        Prior {
+            shrinkage: self.shrinkage.unwrap_or(default.shrinkage),
+            mean: self.mean.clone().unwrap_or(default.mean),
+            dof: self.dof.unwrap_or(default.dof),
+            scale: self.scale.clone().unwrap_or(default.scale),
+        }
+    }
+}
+
+/// Rows that the tree of the hierarchical start is grown on, at most.
+const TREE_ROWS: usize = 2000;
 
 /// How partitions of the rows are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +106,7 @@ impl<'a> Problem<'a> {
     /// A row without any value.
     pub fn new(data: &'a Data<'a>, assumptions: Assumptions, threads: usize) -> Result<Self> {
         let missing = (0..data.columns()).any(|j| data.column(j).iter().any(|x| x.is_nan()));
-        let patterns = missing.then(|| Patterns::new(data)).transpose()?;
+        let patterns = missing.then(|| observed_patterns(data)).transpose()?;
         let filled = missing.then(|| fill_with_means(data));
         let total = match &filled {
             None => TotalScatter::of(data),
@@ -130,35 +172,8 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// An assumption that does not fit the model, k or the dimension.
     pub fn rules(&self, model: CovarianceModel, k: usize) -> Result<Rules> {
-        let weight = self.total.total_weight;
-        let rules = Rules {
-            known: self.assumptions.known.clone(),
-            prior: self
-                .assumptions
-                .prior
-                .as_ref()
-                .map(|choice| self.prior(choice, model, k)),
-            floor: self.assumptions.floor,
-            noise: self.assumptions.noise,
-            total_covariance: Some(&self.total.scatter / weight),
-            row_weight: weight / self.data.rows() as f64,
-        };
-        rules.validate(model, k, self.data.columns())?;
-        Ok(rules)
-    }
-
-    fn prior(&self, choice: &PriorChoice, model: CovarianceModel, k: usize) -> Prior {
-        let rows = self.data.rows();
-        let divisor = (self.total.total_weight - 1.0).max(1.0);
-        let covariance = &self.total.scatter / divisor;
-        let mean = self.total.mean.clone();
-        let default = Prior::default_for(model, k, rows as u64, mean, &covariance);
-        Prior {
-            shrinkage: choice.shrinkage.unwrap_or(default.shrinkage),
-            mean: choice.mean.clone().unwrap_or(default.mean),
-            dof: choice.dof.unwrap_or(default.dof),
-            scale: choice.scale.clone().unwrap_or(default.scale),
-        }
+        self.assumptions
+            .rules(model, k, &self.total, self.data.rows() as u64)
     }
 
     /// Moments of at most `count` different partitions into each of `ks` parts.
@@ -175,32 +190,49 @@ impl<'a> Problem<'a> {
         seed: u64,
     ) -> Result<Vec<Vec<Moments>>> {
         let data = self.filled()?;
-        let mut trees = match method {
-            Method::Kmeans => Vec::new(),
-            _ => hierarchical(&data, ks, &mut rng::stream(seed, 0))?,
-        }
-        .into_iter();
+        let most = ks.iter().copied().max().unwrap_or(1);
+        let tree = match method {
+            Method::Kmeans => None,
+            _ => Some(Tree::grow(&data, most, TREE_ROWS, &mut rng::stream(seed, 0))?),
+        };
         let mut all = Vec::with_capacity(ks.len());
         for &k in ks {
-            let mut found: Vec<Partition> = Vec::new();
-            found.extend(trees.next().map(|labels| Partition { k, labels }));
+            let mut moments = Vec::new();
+            if let Some(tree) = &tree {
+                let labels = tree.sample_labels(k)?;
+                moments.push(Partition { k, labels }.moments(&tree.sample().data()?));
+            }
             let random = match method {
-                _ if k == 1 => usize::from(found.is_empty()),
+                _ if k == 1 => usize::from(moments.is_empty()),
                 Method::Hierarchical => 0,
-                _ => count.saturating_sub(found.len()),
+                _ => count.saturating_sub(moments.len()),
             };
+            let mut found: Vec<Partition> = Vec::new();
             for start in 0..random {
                 let stream = (k as u64) << 32 | (start as u64 + 1);
                 let labels = kmeans_plus_plus(&data, k, &mut rng::stream(seed, stream))?;
                 let partition = Partition { k, labels };
                 if !found.contains(&partition) {
+                    moments.push(partition.moments(&data));
                     found.push(partition);
                 }
             }
-            all.push(found.iter().map(|p| p.moments(&data)).collect());
+            all.push(moments);
         }
         Ok(all)
     }
+}
+
+/// The missingness patterns, none of them empty.
+fn observed_patterns(data: &Data) -> Result<Patterns> {
+    let patterns = Patterns::new(data);
+    if let Some(&row) = patterns.empty_rows().first() {
+        return Err(Error::Argument {
+            argument: "x",
+            message: format!("must have a value in every row: row {} has none", row + 1),
+        });
+    }
+    Ok(patterns)
 }
 
 /// A copy of the rows with the mean of the observed cells of its column in every hole.

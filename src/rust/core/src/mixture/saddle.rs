@@ -111,8 +111,11 @@ fn along(chart: &Chart, direction: &DVector<f64>, total_weight: f64) -> Vec<Mixt
         .collect()
 }
 
-/// Pairs of components with the same mean and covariance.
-fn coinciding(mixture: &Mixture) -> Result<Vec<(usize, usize)>> {
+/// Pairs of components (1-based, smaller first) with the same mean and covariance.
+///
+/// # Errors
+/// [`crate::Error::NotPositiveDefinite`].
+pub fn coinciding(mixture: &Mixture) -> Result<Vec<(usize, usize)>> {
     let mut pairs = Vec::new();
     let d = mixture.dim();
     for a in 0..mixture.components() {

@@ -14,6 +14,7 @@ use super::maximize::maximize;
 use super::model::{CovarianceModel, Mixture, Noise};
 use super::problem::Problem;
 use super::rules::Rules;
+use super::saddle::{coinciding, Stationarity};
 use super::stats::Moments;
 use crate::em::{Acceleration, Flow, Outcome, Progress, Settings, Status};
 use crate::error::{Error, Result};
@@ -31,6 +32,10 @@ const COMPARISON_TOLERANCE: f64 = 1e-5;
 /// Mixing weight that a noise component starts with.
 const NOISE_START: f64 = 0.05;
 
+/// Most rows × parameters² for which the point where EM stopped is examined in every direction; beyond, only
+/// coinciding components are looked for.
+const EXAMINED_WORK: f64 = 5e8;
+
 /// Rows × columns below which cells, not rows, are shared among threads.
 const SMALL_DATA: usize = 200_000;
 
@@ -39,6 +44,8 @@ pub struct Search<'a> {
     pub problem: &'a Problem<'a>,
     pub models: Vec<CovarianceModel>,
     pub starts: Starts,
+    /// Whether a run that stopped at a saddle goes on from beside it; a start that the user chose should not.
+    pub leave_saddles: bool,
     pub criterion: Criterion,
     pub settings: Settings,
 }
@@ -359,15 +366,55 @@ impl Search<'_> {
             let run = self.run_from(reached.clone(), &rules, &self.settings, stop)?;
             keep_better(&mut best, run);
         }
-        let best = best.ok_or(failure)?;
+        let mut best = best.ok_or(failure)?;
+        if best.status == Status::Converged {
+            self.examine(&mut best, &rules, stop)?;
+        }
         let criteria = self.criteria(&best, &rules)?;
         Ok(Fit::new(best, criteria, starts))
     }
 
-    fn criteria(&self, run: &Run, rules: &Rules) -> Result<Criteria> {
-        let log_lik = run.stats.stats.log_lik;
-        Criteria::of(&run.params, log_lik, &self.problem.memory(), &rules.known)
+    /// Whether `run` stopped at a maximum: goes on from beside a saddle, or says so in the status.
+    fn examine(&self, run: &mut Run, rules: &Rules, stop: &Stop) -> Result<()> {
+        let (data, known) = (self.problem.data(), &rules.known);
+        let parameters = known.parameters(&run.params) as f64;
+        if data.rows() as f64 * parameters * parameters > EXAMINED_WORK {
+            if let Some(status) = saddle_status(false, &coinciding(&run.params)?) {
+                run.status = status;
+            }
+            return Ok(());
+        }
+        let point = Stationarity::new(data, &run.params, known, self.problem.threads())?;
+        let Some(status) = saddle_status(point.is_saddle(), &point.coinciding) else {
+            return Ok(());
+        };
+        run.status = status;
+        if let (true, Some(restart)) = (self.leave_saddles, point.restart) {
+            let beside = self.run_from(restart.mixture, rules, &self.settings, stop)?;
+            if beside.objective > run.objective + COMPARISON_TOLERANCE {
+                *run = beside;
+            }
+        }
+        Ok(())
     }
+
+    fn criteria(&self, run: &Run, rules: &Rules) -> Result<Criteria> {
+        let stats = &run.stats.stats;
+        let memory = self.problem.memory();
+        Criteria::of(&run.params, stats.log_lik, stats.total_weight, &rules.known, |bic| {
+            memory.icl(&run.params, bic)
+        })
+    }
+}
+
+/// The status of a point that is not a maximum; `None` if nothing speaks against it.
+fn saddle_status(rises: bool, coinciding: &[(usize, usize)]) -> Option<Status> {
+    let message = match coinciding.first() {
+        Some((a, b)) => format!("components {a} and {b} coincide"),
+        None if rises => "the log-likelihood rises in some direction".into(),
+        None => return None,
+    };
+    Some(Status::Saddle { message })
 }
 
 /// The best solution of a model nested in `model` that beats `best`, as a member of `model`.

@@ -5,7 +5,8 @@
 
 use super::data::Data;
 use super::expect;
-use super::missing::{expect_missing, Patterns};
+use super::entropy::icl;
+use super::missing::{expect_missing, log_density_missing, responsibilities_missing, Patterns};
 use super::model::Mixture;
 use super::moments::{moments, TotalScatter};
 use super::stats::{MixtureStats, Moments};
@@ -57,5 +58,43 @@ impl Source for Memory<'_> {
             }
             result => result,
         }
+    }
+}
+
+impl Memory<'_> {
+    /// Posterior probabilities, n × K (K + 1 with noise, the last column), column-major.
+    pub fn responsibilities(&self, mixture: &Mixture) -> Result<Vec<f64>> {
+        let columns = mixture.components() + usize::from(mixture.noise.is_some());
+        let mut posterior = vec![0.0; self.data.rows() * columns];
+        match self.patterns {
+            Some(patterns) => {
+                let (data, threads) = (self.data, self.threads);
+                responsibilities_missing(data, patterns, mixture, threads, &mut posterior)?;
+            }
+            None => expect::responsibilities(self.data, mixture, self.threads, &mut posterior)?,
+        }
+        Ok(posterior)
+    }
+
+    /// Log density of every row; of its observed cells where some are missing.
+    pub fn log_density(&self, mixture: &Mixture) -> Result<Vec<f64>> {
+        let mut density = vec![0.0; self.data.rows()];
+        match self.patterns {
+            Some(patterns) => {
+                let (data, threads) = (self.data, self.threads);
+                log_density_missing(data, patterns, mixture, threads, &mut density)?;
+            }
+            None => expect::log_density(self.data, mixture, self.threads, &mut density)?,
+        }
+        Ok(density)
+    }
+
+    /// ICL of `mixture`, whose BIC is `bic` (see [`super::entropy::icl`]).
+    pub fn icl(&self, mixture: &Mixture, bic: f64) -> Result<f64> {
+        if mixture.components() == 1 && mixture.noise.is_none() {
+            return Ok(bic);
+        }
+        let posterior = self.responsibilities(mixture)?;
+        icl(bic, &posterior, self.data.rows(), self.data.weights())
     }
 }
