@@ -12,5 +12,6 @@ pub mod em;
 pub mod error;
 pub mod mixture;
 pub mod shard;
+pub mod simd;
 
 pub use error::{Error, Result};
