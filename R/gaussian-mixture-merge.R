@@ -76,7 +76,7 @@ print.ember_merge <- function(x, digits = max(3L, getOption("digits") - 3L), ...
 #' @export
 predict.ember_merge <- function(object, newdata = NULL, clusters = object$fit$k, type = c("class", "posterior"), ...) {
   call <- rlang::current_env()
-  type <- rlang::arg_match(type)
+  type <- match_choice("type", call)
   k <- object$fit$k
   if (!is.numeric(clusters) || length(clusters) != 1L || !clusters %in% seq_len(k)) {
     abort_argument("clusters", paste0("must be a number of clusters from 1 to ", k, "."), NULL, call)

@@ -19,7 +19,7 @@
 #' @export
 predict.ember_mixture <- function(object, newdata = NULL, type = c("class", "posterior", "density", "log_density"), ...) {
   call <- rlang::current_env()
-  type <- rlang::arg_match(type)
+  type <- match_choice("type", call)
   rows <- rows_to_predict(object, newdata, call)
   native <- native_mixture_posterior(rows$x, object, call = call)
   label <- function(values) stats::setNames(values, rows$names)
