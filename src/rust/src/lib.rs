@@ -2,6 +2,10 @@
 
 use extendr_api::prelude::*;
 
+mod convert;
+mod em;
+mod monitor;
+
 /// Version of the Rust core the library was built from.
 /// @noRd
 #[extendr]
@@ -11,5 +15,6 @@ fn native_core_version() -> &'static str {
 
 extendr_module! {
     mod ember;
+    use em;
     fn native_core_version;
 }

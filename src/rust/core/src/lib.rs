@@ -10,8 +10,11 @@
 
 pub mod em;
 pub mod error;
+pub mod linalg;
 pub mod mixture;
+pub mod rng;
 pub mod shard;
+pub mod tasks;
 
 pub use error::{Error, Result};
 
