@@ -25,8 +25,3 @@ test_that("clusters are predicted from merged components", {
   expect_snapshot(error = TRUE, merge_components(gaussian_mixture(faithful, k = 1, model = "EEE")))
   expect_output(print(merged), "Baudry")
 })
-
-test_that("pairs become groups", {
-  groups <- merged_groups(c(2L, 1L, 1L), c(4L, 3L, 2L), 4L)$groups
-  expect_equal(unname(groups), cbind(c(1, 1, 1, 1), c(1, 2, 1, 2), c(1, 2, 3, 2), 1:4))
-})
