@@ -10,6 +10,7 @@
 #' fit <- gaussian_mixture(faithful, k = 1:4)
 #' ggplot2::autoplot(fit)
 #' ggplot2::autoplot(fit, "BIC")
+#' @importFrom rlang .data
 #' @exportS3Method ggplot2::autoplot
 autoplot.ember_mixture <- function(object, what = c("density", "classification", "uncertainty", "BIC", "ICL", "AIC", "trace"),
                                    dimensions = NULL, ...) {

@@ -172,7 +172,6 @@ require_one_dimension <- function(fit, what, call) {
 #' @examples
 #' fit <- gaussian_mixture(~waiting, k = 2, data = faithful)
 #' head(simulate(fit, nsim = 2, seed = 1))
-#' @importFrom stats simulate
 #' @export
 simulate.ember_mixture <- function(object, nsim = 1, seed = NULL, n = NULL, ...) {
   call <- rlang::current_env()

@@ -4,12 +4,8 @@ two <- gaussian_mixture(faithful, k = 1:2, model = c("VVV", "EEE"))
 four <- gaussian_mixture(iris[, 1:4], model = "VVV", start = as.integer(iris$Species))
 
 test_that("every plot draws, and gives the fit back", {
-  local_null_device <- function(env = parent.frame()) {
-    grDevices::pdf(NULL)
-    withr::defer(grDevices::dev.off(), envir = env)
-  }
-  skip_if_not_installed("withr")
-  local_null_device()
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
   for (fit in list(one, two, four)) {
     for (what in c("density", "classification", "uncertainty", "BIC", "ICL", "AIC", "trace")) {
       expect_identical(plot(fit, what), fit)
