@@ -10,11 +10,12 @@
 #' fit <- gaussian_mixture(faithful, k = 1:4)
 #' ggplot2::autoplot(fit)
 #' ggplot2::autoplot(fit, "BIC")
+#' @importFrom rlang .data
 #' @exportS3Method ggplot2::autoplot
 autoplot.ember_mixture <- function(object, what = c("density", "classification", "uncertainty", "BIC", "ICL", "AIC", "trace"),
                                    dimensions = NULL, ...) {
   call <- rlang::current_env()
-  what <- rlang::arg_match(what)
+  what <- match_choice("what", call)
   rlang::check_installed("ggplot2", "for `autoplot()`.", call = call)
   if (what %in% c("BIC", "ICL", "AIC")) {
     return(autoplot_criterion(object, what))

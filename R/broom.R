@@ -41,7 +41,8 @@ NULL
 #' @export
 tidy.ember_mixture <- function(x, what = c("components", "coefficients"), conf.int = FALSE, # nolint: object_name_linter.
                                conf.level = 0.95, ...) { # nolint: object_name_linter.
-  what <- rlang::arg_match(what)
+  call <- rlang::current_env()
+  what <- match_choice("what", call)
   as_tibble_if_installed(if (what == "components") tidy_components(x) else tidy_coefficients(x, conf.int, conf.level, ...))
 }
 

@@ -141,7 +141,7 @@ check_numeric_column <- function(column, name, call, arg) {
   if (numeric && !inherits(column, c("Date", "POSIXt", "difftime"))) {
     return(invisible(column))
   }
-  where <- paste0(if (!is.null(name)) paste0("column `", name, "` of "), "`", arg, "`")
+  where <- paste0(if (!is.null(name)) paste0("Column `", name, "` of "), "`", arg, "`")
   remedy <- if (is.logical(column)) {
     "A logical variable is not Gaussian; leave it out, or turn it into a number with `as.numeric()`."
   } else if (is.factor(column) || is.character(column)) {
@@ -187,7 +187,7 @@ variable_names <- function(x, call) {
   twice <- unique(names[duplicated(names)])
   if (length(twice) > 0L) {
     abort_data(
-      paste0("the columns of `x` must have different names; `", twice[[1L]], "` is there more than once."),
+      paste0("The columns of `x` must have different names; `", twice[[1L]], "` is there more than once."),
       c(i = "Rename them, for instance with `make.unique(colnames(x))`."),
       column = twice[[1L]], call = call
     )
@@ -211,7 +211,7 @@ check_columns <- function(x, variables, call) {
     if (bad > 0L) {
       abort_data(
         paste0(
-          "column `", variables[[j]], "` of `x` has ", bad, if (bad == 1L) " infinite value." else " infinite values."
+          "Column `", variables[[j]], "` of `x` has ", bad, if (bad == 1L) " infinite value." else " infinite values."
         ),
         c(i = "Correct them, or set them to NA: missing values are fitted."),
         column = variables[[j]], call = call
@@ -219,7 +219,7 @@ check_columns <- function(x, variables, call) {
     }
     if (all(is.na(x[, j]))) {
       abort_data(
-        paste0("column `", variables[[j]], "` of `x` has no observed value."),
+        paste0("Column `", variables[[j]], "` of `x` has no observed value."),
         c(i = "Leave the column out."), column = variables[[j]], call = call
       )
     }
@@ -286,7 +286,7 @@ newdata_matrix <- function(object, newdata, call = rlang::caller_env()) {
     infinite <- which(colSums(is.infinite(x)) > 0)
     if (length(infinite) > 0L) {
       abort_data(
-        paste0("column `", variables[[infinite[[1L]]]], "` of `newdata` has infinite values."),
+        paste0("Column `", variables[[infinite[[1L]]]], "` of `newdata` has infinite values."),
         c(i = "Set them to NA to predict from the other columns."),
         column = variables[[infinite[[1L]]]], call = call
       )

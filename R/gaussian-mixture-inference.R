@@ -116,7 +116,8 @@ coefficient_scale <- function(scale) if (scale == "sd") "deviations" else "entri
 #' @rdname mixture_inference
 #' @export
 coef.ember_mixture <- function(object, scale = c("covariance", "sd"), ...) {
-  scale <- rlang::arg_match(scale)
+  call <- rlang::current_env()
+  scale <- match_choice("scale", call)
   table <- coefficient_table(object, coefficient_scale(scale))
   stats::setNames(table$estimate, row.names(table))
 }
@@ -125,8 +126,8 @@ coef.ember_mixture <- function(object, scale = c("covariance", "sd"), ...) {
 #' @export
 vcov.ember_mixture <- function(object, type = c("observed", "opg", "sandwich"), scale = c("covariance", "sd"), ...) {
   call <- rlang::current_env()
-  type <- rlang::arg_match(type)
-  scale <- rlang::arg_match(scale)
+  type <- match_choice("type", call)
+  scale <- match_choice("scale", call)
   native <- named_information(object, type, coefficient_scale(scale), call)
   if (native$singular) {
     lost <- rownames(native$vcov)[is.na(diag(native$vcov))]
@@ -165,8 +166,8 @@ named_information <- function(fit, type, scale, call) {
 confint.ember_mixture <- function(object, parm, level = 0.95, type = c("observed", "opg", "sandwich"),
                                   scale = c("covariance", "sd"), ...) {
   call <- rlang::current_env()
-  type <- rlang::arg_match(type)
-  scale <- rlang::arg_match(scale)
+  type <- match_choice("type", call)
+  scale <- match_choice("scale", call)
   if (!is.numeric(level) || length(level) != 1L || is.na(level) || level <= 0 || level >= 1) {
     abort_argument("level", "must be a number between 0 and 1.", NULL, call)
   }
@@ -248,7 +249,7 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
                           control = em_control(), ...) {
   call <- rlang::current_env()
   if (inherits(x, "ember_mixture")) {
-    rlang::check_dots_empty(call = call)
+    check_no_dots(..., call = call)
     data <- data_of(x, call)
     row_weights <- x$row_weights
     if (length(x$known) > 0L || !is.null(x$noise) || !is.null(x$prior)) {

@@ -30,37 +30,25 @@ merge_components.ember_mixture <- function(object, ...) {
     ember_abort("A mixture of one component has nothing to merge.", class = "unsupported", call = call)
   }
   native <- native_mixture_merge(data_of(object, call), object$row_weights, object, call = call)
-  groups <- merged_groups(native$first, native$second, object$k)
-  members <- function(label, clusters) {
-    components <- which(groups$labels[, clusters] == label)
-    paste0("{", paste(components, collapse = ","), "}")
+  k <- object$k
+  groups <- matrix(
+    as.integer(native$groups), k,
+    dimnames = list(component = seq_len(k), clusters = seq_len(k))
+  )
+  members <- function(cluster, clusters) {
+    paste0("{", paste(which(groups[, clusters] == cluster), collapse = ","), "}")
   }
   merged <- vapply(seq_along(native$first), function(step) {
-    clusters <- object$k - step + 1L
-    paste(members(native$first[[step]], clusters), "+", members(native$second[[step]], clusters))
+    before <- k - step + 1L
+    paste(members(native$first[[step]], before), "+", members(native$second[[step]], before))
   }, "")
   structure(
     list(
-      steps = data.frame(clusters = object$k:1, entropy = native$entropy, merged = c("", merged)),
-      groups = groups$groups, fit = object
+      steps = data.frame(clusters = k:1, entropy = native$entropy, merged = c("", merged)),
+      groups = groups, fit = object
     ),
     class = "ember_merge"
   )
-}
-
-# From the pairs joined (labels are the smallest component of a cluster) to the cluster of each component, numbered
-# 1..g, for g = 1..k clusters.
-merged_groups <- function(first, second, k) {
-  labels <- matrix(0L, k, k)
-  labels[, k] <- seq_len(k)
-  for (step in seq_along(first)) {
-    clusters <- k - step
-    labels[, clusters] <- labels[, clusters + 1L]
-    labels[labels[, clusters] == second[[step]], clusters] <- first[[step]]
-  }
-  groups <- apply(labels, 2L, function(column) match(column, sort(unique(column))))
-  dimnames(groups) <- list(component = seq_len(k), clusters = seq_len(k))
-  list(labels = labels, groups = groups)
 }
 
 #' @export
@@ -76,7 +64,7 @@ print.ember_merge <- function(x, digits = max(3L, getOption("digits") - 3L), ...
 #' @export
 predict.ember_merge <- function(object, newdata = NULL, clusters = object$fit$k, type = c("class", "posterior"), ...) {
   call <- rlang::current_env()
-  type <- rlang::arg_match(type)
+  type <- match_choice("type", call)
   k <- object$fit$k
   if (!is.numeric(clusters) || length(clusters) != 1L || !clusters %in% seq_len(k)) {
     abort_argument("clusters", paste0("must be a number of clusters from 1 to ", k, "."), NULL, call)

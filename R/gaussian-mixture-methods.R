@@ -1,5 +1,6 @@
 # Short answers about a fitted mixture; longer ones have files of their own (-summary, -predict, -inference, -merge, -plot).
 
+#' @importFrom stats anova coef confint density fitted formula model.frame predict quantile residuals simulate update vcov
 #' @export
 print.ember_mixture <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
   cat(mixture_heading(x), "\n", sep = "")

@@ -17,11 +17,11 @@
 plot.ember_mixture <- function(x, what = c("density", "classification", "uncertainty", "BIC", "ICL", "AIC", "trace"),
                                dimensions = NULL, ...) {
   call <- rlang::current_env()
-  what <- rlang::arg_match(what)
+  what <- match_choice("what", call)
   if (what %in% c("BIC", "ICL", "AIC")) {
     plot_criterion(x, what, ...)
   } else if (what == "trace") {
-    plot_trace(x, ...)
+    plot.ember_fit(x, ...)
   } else {
     rows <- plotted_rows(x, dimensions, call)
     d <- ncol(rows$x)
@@ -270,7 +270,7 @@ plot_pairs <- function(fit, rows, what, main = NULL, gap = 0.4, ...) {
   )
 }
 
-# ---- search and iterations ---------------------------------------------------------------------------------------
+# ---- search ----------------------------------------------------------------------------------------------------
 
 plot_criterion <- function(fit, criterion, main = NULL, xlab = "Number of components", ylab = NULL, ...) {
   table <- fit$table
@@ -296,13 +296,4 @@ plot_criterion <- function(fit, criterion, main = NULL, xlab = "Number of compon
     models,
     col = colours, pch = symbols, lty = (seq_along(models) - 1L) %/% 7L + 1L, bty = "n", xpd = NA, cex = 0.85, seg.len = 2.5
   )
-}
-
-plot_trace <- function(fit, main = NULL, xlab = "Iteration", ylab = "Log-likelihood", ...) {
-  trace <- fit$trace
-  graphics::plot(trace$iteration, trace$loglik,
-    type = if (nrow(trace) < 60L) "b" else "l", pch = 16, cex = 0.7, xlab = xlab, ylab = ylab, main = main,
-    col = component_colours(1L), ...
-  )
-  graphics::abline(h = fit$loglik, lty = 3, col = "grey50")
 }

@@ -19,7 +19,7 @@
 #' @export
 predict.ember_mixture <- function(object, newdata = NULL, type = c("class", "posterior", "density", "log_density"), ...) {
   call <- rlang::current_env()
-  type <- rlang::arg_match(type)
+  type <- match_choice("type", call)
   rows <- rows_to_predict(object, newdata, call)
   native <- native_mixture_posterior(rows$x, object, call = call)
   label <- function(values) stats::setNames(values, rows$names)
@@ -172,7 +172,6 @@ require_one_dimension <- function(fit, what, call) {
 #' @examples
 #' fit <- gaussian_mixture(~waiting, k = 2, data = faithful)
 #' head(simulate(fit, nsim = 2, seed = 1))
-#' @importFrom stats simulate
 #' @export
 simulate.ember_mixture <- function(object, nsim = 1, seed = NULL, n = NULL, ...) {
   call <- rlang::current_env()

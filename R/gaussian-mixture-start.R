@@ -25,8 +25,6 @@ check_start <- function(start, n, d, noise, dropped, call) {
   }
 }
 
-quoted <- function(words) paste0("\"", words, "\"", collapse = ", ")
-
 start_labels <- function(labels, n, noise, dropped, call) {
   fail <- function(fact) {
     abort_argument(

@@ -14,7 +14,7 @@
 #' @export
 summary.ember_mixture <- function(object, type = c("observed", "opg", "sandwich", "none"), ...) {
   call <- rlang::current_env()
-  type <- rlang::arg_match(type)
+  type <- match_choice("type", call)
   table <- coefficient_table(object, "deviations")
   table$std_error <- NA_real_
   singular <- FALSE

@@ -82,9 +82,9 @@
 gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NULL, known = list(), noise = FALSE,
                              start = NULL, n_starts = 10, select = "BIC", control = em_control(), prior = NULL,
                              keep_data = TRUE, ...) {
-  rlang::check_dots_empty(call = rlang::current_env())
   call <- match.call()
   here <- rlang::current_env()
+  check_no_dots(..., call = here)
   if (missing(x)) {
     abort_argument("x", "is missing.", c(i = "Give a formula, a matrix, a data frame or a vector."), here)
   }
@@ -100,7 +100,7 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
   )
   fit <- new_gaussian_mixture(native, design, problem, call, here)
   if (!keep_data) fit$data <- NULL
-  warn_status(fit, here)
+  warn_status(fit, here, mixture_remedy(fit$status))
   fit
 }
 
@@ -186,10 +186,6 @@ search_table <- function(table) {
   )
 }
 
-trace_table <- function(trace) {
-  data.frame(iteration = as.integer(trace$iteration), loglik = trace$log_lik, bound = trace$bound, step = trace$step)
-}
-
 starts_table <- function(starts) {
   data.frame(loglik = starts$log_lik, status = starts$status)
 }
@@ -210,33 +206,12 @@ abort_all_failed <- function(table, call) {
   )
 }
 
-warn_status <- function(fit, call) {
-  if (fit$status == "converged") {
-    return(invisible(fit))
-  }
-  remedy <- c(
-    iteration_limit = "Raise `max_iter` in `em_control()`.",
+# What to do about a mixture that is no maximum.
+mixture_remedy <- function(status) {
+  switch(status,
     degenerate = "Try fewer components, a simpler model, other starts, or `prior = mixture_prior()`.",
     saddle = "Give components different starting values, or let ember choose them (`start = NULL`).",
-    interrupted = "The fit holds the parameters reached so far."
-  )[[fit$status]]
-  ember_warn(
-    paste0("The fit is not a maximum: ", status_words(fit), "."),
-    class = fit$status, details = c(i = remedy), call = call, fit = fit
-  )
-}
-
-# How the iterations ended, as the end of a sentence.
-status_words <- function(fit) {
-  steps <- paste(fit$iterations, if (fit$iterations == 1L) "iteration" else "iterations")
-  detail <- if (nzchar(fit$message)) paste0(" (", sub("\\.$", "", fit$message), ")") else ""
-  switch(fit$status,
-    converged = paste0("converged in ", steps),
-    iteration_limit = paste0("not converged in ", steps),
-    degenerate = paste0("component ", fit$component, " collapsed after ", steps, detail),
-    saddle = paste0("stopped at a saddle point after ", steps, detail),
-    interrupted = paste0("interrupted after ", steps),
-    paste0(fit$status, detail)
+    status_remedy(status)
   )
 }
 

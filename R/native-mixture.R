@@ -5,7 +5,7 @@ native_mixture_search <- function(x, weights, k, models, criterion, start, n_sta
   native_result(
     mixture_search(
       x, as_double_or_null(weights), as.integer(k), as.character(models), criterion, start, as.integer(n_starts),
-      known, noise, unclass(prior), seeded(control)
+      known, noise, native_prior(prior, ncol(x)), seeded(control)
     ),
     call
   )
@@ -47,6 +47,13 @@ native_mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternativ
   )
 }
 
+# The core takes the scale of a prior as a matrix.
+native_prior <- function(prior, d) {
+  prior <- unclass(prior)
+  if (!is.null(prior$scale) && !is.matrix(prior$scale)) prior$scale <- diag(prior$scale, d)
+  prior
+}
+
 # The parameters of a fit as the core reads them.
 native_mixture <- function(fit) {
   list(
@@ -59,8 +66,16 @@ as_double_or_null <- function(x) if (!is.null(x)) as.double(x)
 
 fit_threads <- function(fit) as.integer(fit$control$threads)
 
-# R's random numbers decide the core's streams, so set.seed() rules.
+# The control list of a computation that draws: R's generator decides the core's streams, so set.seed() rules.
 seeded <- function(control) {
-  control$seed <- draw_seed()
-  unclass(control)
+  fields <- native_control(control)
+  fields$seed <- as.double(draw_seed())
+  if (!is.null(fields$show)) fields$show <- show_share_done
+  fields
+}
+
+# Progress of a computation in parts.
+show_share_done <- function(done, total) {
+  line <- paste0(done, " of ", total, " done")
+  cat("\r", formatC(line, width = -getOption("width") + 1L), if (done == total) "\n", file = stderr(), sep = "")
 }

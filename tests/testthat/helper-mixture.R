@@ -23,10 +23,6 @@ mixture_cases <- function() {
     cases$thyroid <- labelled("thyroid", "Diagnosis")
     cases$banknote <- labelled("banknote", "Status")
   }
-  if (requireNamespace("gclus", quietly = TRUE)) {
-    wine <- get(utils::data(list = "wine", package = "gclus", envir = environment()))
-    cases$wine <- list(x = as.matrix(wine[-1L]), labels = as.integer(factor(wine$Class)))
-  }
   cases
 }
 
