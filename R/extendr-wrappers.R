@@ -3,3 +3,7 @@
 #' Version of the Rust core the library was built from.
 #' @noRd
 native_core_version <- function() .Call(wrap__native_core_version)
+
+#' Runs EM on R closures.
+#' @noRd
+em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures, control)

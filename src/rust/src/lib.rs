@@ -2,6 +2,12 @@
 
 use extendr_api::prelude::*;
 
+mod convert;
+mod em;
+mod fields;
+mod mixture;
+mod monitor;
+
 /// Version of the Rust core the library was built from.
 /// @noRd
 #[extendr]
@@ -11,5 +17,7 @@ fn native_core_version() -> &'static str {
 
 extendr_module! {
     mod ember;
+    use em;
+    use mixture;
     fn native_core_version;
 }

@@ -54,7 +54,8 @@ pub fn check_counts(moments: &Moments, model: CovarianceModel, rules: &Rules) ->
         return Ok(());
     }
     for (index, &count) in moments.counts.iter().enumerate() {
-        if !(count > LOST_ROWS * rules.row_weight) {
+        let enough = count > LOST_ROWS * rules.row_weight;
+        if !enough {
             return Err(collapsed(
                 index,
                 "no rows are left to it; use fewer components or another start",

@@ -105,7 +105,8 @@ fn validate_covariances(covariances: &[DMatrix<f64>], k: usize, d: usize) -> Res
     }
     for (index, sigma) in covariances.iter().enumerate() {
         let asymmetry = (sigma - sigma.transpose()).amax();
-        if !(asymmetry <= 1e-8 * sigma.amax()) || cholesky(sigma).is_err() {
+        let symmetric = asymmetry <= 1e-8 * sigma.amax();
+        if !symmetric || cholesky(sigma).is_err() {
             return Err(invalid(format!(
                 "must give symmetric positive definite covariances; that of component {} is not",
                 index + 1

@@ -87,7 +87,7 @@ impl Chart {
             weight_scores: weight_scores(mixture),
             stretches: Vec::new(),
             rotations: Vec::new(),
-            frames: frames(mixture)?,
+            frames: frames(mixture, known)?,
         };
         if chart.estimates_weights {
             for column in 0..chart.weight_scores.ncols() {
@@ -515,8 +515,12 @@ fn move_weights(mixture: &mut Mixture, eta: &DVector<f64>) {
 /// How much of a covariance matrix may lie outside its model, relative to its diagonal.
 const MODEL_TOLERANCE: f64 = 1e-6;
 
-fn frames(mixture: &Mixture) -> Result<Vec<Frame>> {
-    let kind = covariance_plan(mixture.model).0;
+fn frames(mixture: &Mixture, known: &Known) -> Result<Vec<Frame>> {
+    // Known covariances need not obey the model, and nothing turns them.
+    let kind = match known.covariances {
+        Some(_) => FrameKind::Cholesky,
+        None => covariance_plan(mixture.model).0,
+    };
     let d = mixture.dim();
     let common = match kind {
         FrameKind::CommonAxes => Some(common_axes(&mixture.covariances)?),

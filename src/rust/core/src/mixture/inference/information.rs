@@ -192,7 +192,7 @@ impl Inference {
             let owner = coordinate.component.map_or(0, |component| component + 1);
             let same = owner == 0 || coefficient.component == 0 || owner == coefficient.component;
             let moved = match coordinate.motion {
-                Motion::Weight(_) => report.jacobian[(index, c)] != 0.0,
+                Motion::Weight(_) => matches!(coefficient.kind, Kind::Weight | Kind::NoiseWeight),
                 Motion::Mean(_) => coefficient.kind == Kind::Mean,
                 Motion::Stretch(_) | Motion::Rotation(_) => matches!(
                     coefficient.kind,

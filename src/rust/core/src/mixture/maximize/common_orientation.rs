@@ -299,7 +299,7 @@ impl Plane {
                     break Some(next);
                 }
                 step *= 0.5;
-                if !(step.abs() >= 1e-16) {
+                if step.abs() < 1e-16 || step.is_nan() {
                     break None;
                 }
             };

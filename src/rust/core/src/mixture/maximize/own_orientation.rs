@@ -10,7 +10,7 @@ use crate::linalg::{symmetric_eigen, symmetrized};
 
 /// EEV: λA = Σ_k Ω_k / n with Ω_k the eigenvalues of S_k.
 pub(super) fn equal_volume(evidence: &Evidence) -> Result<Vec<DMatrix<f64>>> {
-    let (eigenvalues, axes) = eigen(evidence)?;
+    let Spectra { eigenvalues, axes } = spectra(evidence)?;
     let d = axes[0].nrows();
     let sum = eigenvalues.iter().fold(DVector::zeros(d), |sum, v| sum + v);
     let variances = sum / evidence.total();
@@ -22,7 +22,7 @@ pub(super) fn variable_volume(
     evidence: &Evidence,
     start: Option<&[DMatrix<f64>]>,
 ) -> Result<Vec<DMatrix<f64>>> {
-    let (eigenvalues, axes) = eigen(evidence)?;
+    let Spectra { eigenvalues, axes } = spectra(evidence)?;
     let shape = match start {
         Some(previous) => unit_volume(&symmetric_eigen(&previous[0])?.0),
         None => None,
@@ -34,8 +34,13 @@ pub(super) fn variable_volume(
         .collect())
 }
 
-/// Eigenvalues (not below 0, as rounding may put them) and axes of every S_k.
-fn eigen(evidence: &Evidence) -> Result<(Vec<DVector<f64>>, Vec<DMatrix<f64>>)> {
+/// The eigenvalues (not below 0, where rounding may put them) and axes of all S_k.
+struct Spectra {
+    eigenvalues: Vec<DVector<f64>>,
+    axes: Vec<DMatrix<f64>>,
+}
+
+fn spectra(evidence: &Evidence) -> Result<Spectra> {
     let mut eigenvalues = Vec::with_capacity(evidence.scatters.len());
     let mut axes = Vec::with_capacity(evidence.scatters.len());
     for scatter in &evidence.scatters {
@@ -43,7 +48,7 @@ fn eigen(evidence: &Evidence) -> Result<(Vec<DVector<f64>>, Vec<DMatrix<f64>>)> 
         eigenvalues.push(values.map(|value| value.max(0.0)));
         axes.push(vectors);
     }
-    Ok((eigenvalues, axes))
+    Ok(Spectra { eigenvalues, axes })
 }
 
 /// D diag(variances) Dᵀ.
