@@ -133,7 +133,7 @@ fn row_scores_statistics_and_threads_agree() {
     assert!(oracle::difference(one.outer_squared.as_ref().unwrap(), &outer_squared) < 1e-12);
 
     let stats = expect(&data, &mixture, None, 1).unwrap();
-    let score = chart.score(&stats).unwrap();
+    let score = chart.score(&stats, &mixture).unwrap();
     assert!((&score - &one.score).amax() < 1e-9 * outer.amax().sqrt());
 }
 

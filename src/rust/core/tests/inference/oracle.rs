@@ -51,31 +51,34 @@ pub fn fits(file: &str, d: usize) -> Vec<(f64, Mixture)> {
 pub fn log_lik(x: &DMatrix<f64>, weights: Option<&[f64]>, mixture: &Mixture) -> f64 {
     let d = x.ncols();
     let factors: Vec<Vec<Vec<f64>>> = mixture.covariances.iter().map(cholesky).collect();
+    let logs: Vec<f64> =
+        factors.iter().map(|l| (0..d).map(|j| l[j][j].ln()).sum::<f64>()).collect();
     let mut sum = 0.0;
+    let mut y = vec![0.0; d];
     for i in 0..x.nrows() {
-        let complete = (0..d).all(|j| !x[(i, j)].is_nan());
         let observed: Vec<usize> = (0..d).filter(|&j| !x[(i, j)].is_nan()).collect();
+        let complete = observed.len() == d;
         let mut density = 0.0;
         for k in 0..mixture.weights.len() {
             let own;
-            let factor = if complete {
-                &factors[k]
+            let (factor, log) = if complete {
+                (&factors[k], logs[k])
             } else {
                 let part = mixture.covariances[k].select_rows(&observed).select_columns(&observed);
                 own = cholesky(&part);
-                &own
+                (&own, (0..observed.len()).map(|j| own[j][j].ln()).sum())
             };
-            let mut log_density = 0.0;
-            let mut y = vec![0.0; observed.len()];
+            let mut squares = 0.0;
             for (a, &j) in observed.iter().enumerate() {
                 let mut value = x[(i, j)] - mixture.means[(j, k)];
                 for b in 0..a {
                     value -= factor[a][b] * y[b];
                 }
                 y[a] = value / factor[a][a];
-                log_density -=
-                    0.5 * (y[a] * y[a] + std::f64::consts::TAU.ln()) + factor[a][a].ln();
+                squares += y[a] * y[a];
             }
+            let constant = observed.len() as f64 * std::f64::consts::TAU.ln();
+            let log_density: f64 = -0.5 * (squares + constant) - log;
             density += mixture.weights[k] * log_density.exp();
         }
         if let Some(Noise { weight, log_density }) = mixture.noise {

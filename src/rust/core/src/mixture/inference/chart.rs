@@ -149,7 +149,7 @@ impl Chart {
         &self.frames[component].cholesky
     }
 
-    /// B_k, in whose coordinates [`Chart::tangent`] and [`Chart::curvature`] are written.
+    /// B_k, in whose coordinates [`Chart::tangent`] and [`Chart::add_bend`] are written.
     pub fn basis(&self, component: usize) -> &DMatrix<f64> {
         &self.frames[component].basis
     }
@@ -190,39 +190,105 @@ impl Chart {
         }
     }
 
-    /// Σ_ij Γ_ij ∂²M_ij/∂φ_a∂φ_b for the covariance coordinates of one component, C × C in the order of
-    /// `coordinates`: how far the chart bends along a gradient Γ.
-    pub fn curvature(
+    /// Σ_a φ_a Γ : ∂²M/∂φ_a∂φ_b for every b, added to `out` (length P), for M of one component and a gradient
+    /// Γ with respect to it: how the chart bends when it moves along `phi`.
+    pub fn add_bend(&self, component: usize, gradient: &DMatrix<f64>, phi: &[f64], out: &mut [f64]) {
+        let (stretch, rotation, _) = self.generators(component, phi);
+        let axes = DMatrix::from_diagonal(&self.frames[component].axes);
+        let turned = commutator(gradient, &rotation);
+        let stretched = &stretch * &axes;
+        let half_turned = commutator(&rotation, &axes) * 0.5;
+        // Rotations are applied last: their adjoint acts on the tangents of stretches; a pair of the same
+        // kind counts in both orders, half each.
+        let along_stretches = linalg::symmetrized(&(gradient * &stretched)) + &turned * &axes;
+        let along_rotations =
+            commutator(gradient, &(stretched + half_turned)) + commutator(&turned, &axes) * 0.5;
+        self.add_products(component, &along_stretches, &along_rotations, out);
+    }
+
+    /// Γ : ∂M/∂φ_c for every covariance coordinate c of `component`, added to `out`.
+    fn add_slope(&self, component: usize, gradient: &DMatrix<f64>, out: &mut [f64]) {
+        let axes = DMatrix::from_diagonal(&self.frames[component].axes);
+        self.add_products(component, &(gradient * &axes), &commutator(gradient, &axes), out);
+    }
+
+    fn add_products(
         &self,
-        coordinates: &[usize],
         component: usize,
-        gradient: &DMatrix<f64>,
-    ) -> DMatrix<f64> {
-        let d = self.mixture.dim();
-        let count = coordinates.len();
-        let mut tangents = DMatrix::zeros(d * d, count);
-        let mut adjoints = DMatrix::zeros(d * d, count);
-        for (column, &c) in coordinates.iter().enumerate() {
-            let adjoint = match self.coordinates[c].motion {
-                Motion::Stretch(s) => linalg::symmetrized(&(gradient * &self.stretches[s])),
-                Motion::Rotation(r) => commutator(gradient, &self.rotations[r]),
-                Motion::Weight(_) | Motion::Mean(_) => continue,
-            };
-            adjoints.column_mut(column).copy_from_slice(adjoint.as_slice());
-            if let Some(tangent) = self.tangent(c, component) {
-                tangents.column_mut(column).copy_from_slice(tangent.as_slice());
+        along_stretches: &DMatrix<f64>,
+        along_rotations: &DMatrix<f64>,
+        out: &mut [f64],
+    ) {
+        for (c, coordinate) in self.coordinates.iter().enumerate() {
+            if coordinate.component.is_none_or(|own| own == component) {
+                match coordinate.motion {
+                    Motion::Stretch(s) => out[c] += self.stretches[s].dot(along_stretches),
+                    Motion::Rotation(r) => out[c] += self.rotations[r].dot(along_rotations),
+                    Motion::Weight(_) | Motion::Mean(_) => {}
+                }
             }
         }
-        let products = adjoints.transpose() * tangents;
-        let rotates = |c: usize| matches!(self.coordinates[c].motion, Motion::Rotation(_));
-        DMatrix::from_fn(count, count, |a, b| {
-            match (rotates(coordinates[a]), rotates(coordinates[b])) {
-                // The rotation is applied last, so its adjoint acts on the other's tangent.
-                (true, false) => products[(a, b)],
-                (false, true) => products[(b, a)],
-                _ => 0.5 * (products[(a, b)] + products[(b, a)]),
+    }
+
+    /// S, Ω and δ of one component at φ.
+    fn generators(
+        &self,
+        component: usize,
+        phi: &[f64],
+    ) -> (DMatrix<f64>, DMatrix<f64>, DVector<f64>) {
+        let d = self.mixture.dim();
+        let mut stretch = DMatrix::zeros(d, d);
+        let mut rotation = DMatrix::zeros(d, d);
+        let mut shift = DVector::zeros(d);
+        for (c, coordinate) in self.coordinates.iter().enumerate() {
+            if coordinate.component.is_none_or(|own| own == component) && phi[c] != 0.0 {
+                match coordinate.motion {
+                    Motion::Weight(_) => {}
+                    Motion::Mean(j) => shift[j] += phi[c],
+                    Motion::Stretch(s) => stretch += &self.stretches[s] * phi[c],
+                    Motion::Rotation(r) => rotation += &self.rotations[r] * phi[c],
+                }
             }
-        })
+        }
+        (stretch, rotation, shift)
+    }
+
+    /// Information about each coordinate that rows with known labels are expected to carry, length P.
+    ///
+    /// Coordinates are orthogonal in it: W for a weight, N_k for a mean, Σ_k ½ N_k tr S² for a stretch and
+    /// Σ_k N_k (a_i − a_j)²/(a_i a_j) for a rotation. 0 where a coordinate moves nothing.
+    pub fn complete_information(&self, counts: &[f64], total_weight: f64) -> DVector<f64> {
+        let smallest_weight = all_weights(&self.mixture).into_iter().fold(1.0, f64::min);
+        DVector::from_iterator(
+            self.len(),
+            self.coordinates.iter().map(|coordinate| match coordinate.motion {
+                Motion::Weight(_) if smallest_weight > 0.0 => total_weight,
+                Motion::Weight(_) => 0.0,
+                motion => (0..counts.len())
+                    .filter(|&k| coordinate.component.is_none_or(|own| own == k))
+                    .map(|k| counts[k] * self.unit_information(motion, k))
+                    .sum(),
+            }),
+        )
+    }
+
+    fn unit_information(&self, motion: Motion, component: usize) -> f64 {
+        match motion {
+            Motion::Weight(_) | Motion::Mean(_) => 1.0,
+            Motion::Stretch(s) => 0.5 * self.stretches[s].norm_squared(),
+            Motion::Rotation(r) => {
+                let axes = &self.frames[component].axes;
+                let turned = &self.rotations[r];
+                let mut sum = 0.0;
+                for j in 0..axes.len() {
+                    for i in j + 1..axes.len() {
+                        let ratio = (axes[i] - axes[j]).powi(2) / (axes[i] * axes[j]);
+                        sum += turned[(i, j)].powi(2) * ratio;
+                    }
+                }
+                sum
+            }
+        }
     }
 
     /// The mixture at φ.
@@ -237,24 +303,15 @@ impl Chart {
                 message: format!("must have {} values, not {}", self.len(), phi.len()),
             });
         }
-        let (k, d) = (self.mixture.components(), self.mixture.dim());
         let mut moved = self.mixture.clone();
         let mut eta = DVector::zeros(self.weight_scores.nrows());
-        for component in 0..k {
-            let mut stretch = DMatrix::zeros(d, d);
-            let mut rotation = DMatrix::zeros(d, d);
-            let mut shift = DVector::zeros(d);
-            for c in self.touching(component) {
-                match self.coordinates[c].motion {
-                    Motion::Weight(q) if component == 0 => {
-                        eta += self.weight_scores.column(q) * phi[c];
-                    }
-                    Motion::Weight(_) => {}
-                    Motion::Mean(j) => shift[j] += phi[c],
-                    Motion::Stretch(s) => stretch += &self.stretches[s] * phi[c],
-                    Motion::Rotation(r) => rotation += &self.rotations[r] * phi[c],
-                }
+        for (coordinate, value) in self.coordinates.iter().zip(phi) {
+            if let Motion::Weight(q) = coordinate.motion {
+                eta += self.weight_scores.column(q) * *value;
             }
+        }
+        for component in 0..self.mixture.components() {
+            let (stretch, rotation, shift) = self.generators(component, phi);
             let frame = &self.frames[component];
             let mean = self.mixture.means.column(component) + &frame.cholesky * shift;
             moved.means.set_column(component, &mean);
@@ -266,46 +323,76 @@ impl Chart {
         Ok(moved)
     }
 
-    /// Score ∂ℓ/∂φ at the fit from statistics that were taken there; `None` when they lack the second
-    /// moments that a covariance's score needs (the pooled fast path).
-    pub fn score(&self, stats: &MixtureStats) -> Option<DVector<f64>> {
-        let (k, d) = (self.mixture.components(), self.mixture.dim());
+    /// Derivatives of the log-likelihood with respect to weights, means and covariances at `mixture`, from
+    /// `stats` taken there, carried back to the tangent space at φ = 0. At the fit itself this is the score.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when `stats` lack the second moments that a covariance's score needs (the pooled
+    /// fast path); [`Error::NotPositiveDefinite`].
+    pub fn score(&self, stats: &MixtureStats, mixture: &Mixture) -> Result<DVector<f64>> {
+        let gradients = self.covariance_gradients(stats, mixture)?;
         let mut score = DVector::zeros(self.len());
-        for component in 0..k {
-            let frame = &self.frames[component];
-            let count = stats.counts[component];
-            let inverse = linalg::inverse_lower(&frame.cholesky) * &frame.basis;
-            for c in self.touching(component) {
-                match self.coordinates[c].motion {
-                    Motion::Weight(q) => score[c] += count * self.weight_scores[(component, q)],
-                    Motion::Mean(j) => score[c] += stats.sums[(j, component)],
-                    Motion::Stretch(_) | Motion::Rotation(_) => {
-                        if stats.crosses.nrows() != d * (d + 1) / 2 {
-                            return None;
-                        }
-                        let tangent = self.tangent(c, component)?;
-                        let relative = &inverse * tangent * inverse.transpose();
-                        let mut p = 0;
-                        for i in 0..d {
-                            for j in 0..=i {
-                                let share = if i == j { 0.5 } else { 1.0 };
-                                score[c] +=
-                                    share * relative[(i, j)] * stats.crosses[(p, component)];
-                                p += 1;
-                            }
-                        }
-                        score[c] -= 0.5 * count * relative.trace();
+        for (component, gradient) in gradients.iter().enumerate() {
+            self.add_slope(component, gradient, score.as_mut_slice());
+            let lower = linalg::cholesky(&mixture.covariances[component])?;
+            let pull = linalg::inverse_lower(&lower) * &self.frames[component].cholesky;
+            let shift = pull.transpose() * stats.sums.column(component);
+            for (c, coordinate) in self.coordinates.iter().enumerate() {
+                if let (Some(own), Motion::Mean(j)) = (coordinate.component, coordinate.motion) {
+                    if own == component {
+                        score[c] += shift[j];
                     }
                 }
             }
         }
-        if self.mixture.noise.is_some() {
-            let (given_noise, at) = self.noise_score();
-            for (value, c) in given_noise.iter().zip(at) {
-                score[c] += stats.noise_count * value;
+        let counts = stats.counts.iter().copied().chain(self.mixture.noise.map(|_| stats.noise_count));
+        for (label, (count, weight)) in counts.zip(all_weights(mixture)).enumerate() {
+            for (c, coordinate) in self.coordinates.iter().enumerate() {
+                if let Motion::Weight(q) = coordinate.motion {
+                    let excess = count - stats.total_weight * weight;
+                    score[c] += excess * self.weight_scores[(label, q)];
+                }
             }
         }
-        Some(score)
+        Ok(score)
+    }
+
+    /// ∂ℓ/∂M of each component at `mixture`, from `stats` taken there; zero where covariances are known.
+    ///
+    /// # Errors
+    /// As [`Chart::score`].
+    pub fn covariance_gradients(
+        &self,
+        stats: &MixtureStats,
+        mixture: &Mixture,
+    ) -> Result<Vec<DMatrix<f64>>> {
+        let d = self.mixture.dim();
+        if !self.coordinates.iter().any(|c| c.motion.is_covariance()) {
+            return Ok(vec![DMatrix::zeros(d, d); mixture.components()]);
+        }
+        if stats.crosses.nrows() != d * (d + 1) / 2 {
+            return Err(Error::Argument {
+                argument: "stats",
+                message: "must hold second moments".into(),
+            });
+        }
+        let mut gradients = Vec::with_capacity(mixture.components());
+        for (component, covariance) in mixture.covariances.iter().enumerate() {
+            let inverse = linalg::inverse_lower(&linalg::cholesky(covariance)?);
+            let pull = inverse * &self.frames[component].basis;
+            let mut excess = DMatrix::zeros(d, d);
+            let mut p = 0;
+            for i in 0..d {
+                for j in 0..=i {
+                    excess[(i, j)] = 0.5 * stats.crosses[(p, component)];
+                    excess[(j, i)] = excess[(i, j)];
+                    p += 1;
+                }
+                excess[(i, i)] -= 0.5 * stats.counts[component];
+            }
+            gradients.push(linalg::symmetrized(&(pull.transpose() * excess * pull)));
+        }
+        Ok(gradients)
     }
 
     fn push(&mut self, component: Option<usize>, motion: Motion) {

@@ -177,26 +177,6 @@ impl Geometry {
         let o = self.mean.len() as f64;
         0.5 * (o * std::f64::consts::TAU.ln() + linalg::log_det_cholesky(&self.cholesky))
     }
-
-    /// Σ ½ tr(P_b P_c) and Σ m_bᵀ m_c: information of `count` rows with known labels, expected under the
-    /// model; P_k × P_k, zero for the weights.
-    pub fn expected_information(&self, count: f64) -> DMatrix<f64> {
-        let size = self.coordinates.len();
-        let mut information = DMatrix::zeros(size, size);
-        scatter(
-            &mut information,
-            &(self.means.transpose() * &self.means * count),
-            &self.mean_positions,
-            &self.mean_positions,
-        );
-        scatter(
-            &mut information,
-            &(self.relatives.transpose() * &self.relatives * (0.5 * count)),
-            &self.covariance_positions,
-            &self.covariance_positions,
-        );
-        information
-    }
 }
 
 /// N, Σ r y and Σ r y yᵀ from a sum of features.
