@@ -15,6 +15,7 @@ pub mod mixture;
 pub mod rng;
 pub mod shard;
 pub mod tasks;
+pub mod simd;
 
 pub use error::{Error, Result};
 
