@@ -38,8 +38,13 @@ const DIFFERENCE: f64 = 1e-4;
 /// Most products of Lanczos' method, each of two E-steps.
 const MAX_PRODUCTS: usize = 30;
 
-/// Accuracy of the smallest share at which Lanczos' method stops: ten times better than the share itself, or
-/// than this.
+/// Fewest products: most shares are near one, and a first product may see no others.
+const MIN_PRODUCTS: usize = 12;
+
+/// Relative accuracy of the smallest share at which Lanczos' method stops.
+const ACCURACY: f64 = 0.02;
+
+/// Absolute accuracy of the differences, below which nothing is resolved.
 const RESOLUTION: f64 = 1e-6;
 
 /// How far apart the means of coinciding components are put, in standard deviations.
@@ -128,14 +133,14 @@ fn smallest_share(
     let scale = complete.map(|c| if c > least { 1.0 / c.sqrt() } else { 0.0 });
     let free = scale.iter().filter(|s| **s > 0.0).count();
     let mut lanczos = Lanczos::new(&scale);
-    for _ in 0..free.min(MAX_PRODUCTS) {
+    for products in 1..=free.min(MAX_PRODUCTS) {
         let Some(vector) = lanczos.next() else {
             break;
         };
         let moved = information_product(chart, here, &vector.component_mul(&scale), expect)?;
         lanczos.push(moved.component_mul(&scale));
         let (share, residual) = lanczos.smallest()?;
-        if residual < 0.1 * share.abs().max(RESOLUTION) {
+        if products >= MIN_PRODUCTS && residual < (ACCURACY * share.abs()).max(RESOLUTION) {
             break;
         }
     }

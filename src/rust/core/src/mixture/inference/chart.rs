@@ -370,7 +370,9 @@ impl Chart {
         if !self.coordinates.iter().any(|c| c.motion.is_covariance()) {
             return Ok(vec![DMatrix::zeros(d, d); mixture.components()]);
         }
-        if stats.crosses.nrows() != d * (d + 1) / 2 {
+        // Diagonal models hold squares alone; their chart has no other direction.
+        let squares_only = mixture.model.is_diagonal() && stats.crosses.nrows() == d;
+        if !squares_only && stats.crosses.nrows() != d * (d + 1) / 2 {
             return Err(Error::Argument {
                 argument: "stats",
                 message: "must hold second moments".into(),
@@ -383,7 +385,7 @@ impl Chart {
             let mut excess = DMatrix::zeros(d, d);
             let mut p = 0;
             for i in 0..d {
-                for j in 0..=i {
+                for j in if squares_only { i } else { 0 }..=i {
                     excess[(i, j)] = 0.5 * stats.crosses[(p, component)];
                     excess[(j, i)] = excess[(i, j)];
                     p += 1;
