@@ -227,13 +227,17 @@ impl Lanczos {
     fn smallest(&self) -> Result<(f64, f64)> {
         let (share, weights) = self.ritz()?;
         let beta = self.off_diagonal.last().copied().unwrap_or(0.0);
-        let last = weights.iter().last().copied().unwrap_or(0.0);
+        let last = weights.iter().next_back().copied().unwrap_or(0.0);
         Ok((share, (beta * last).abs()))
     }
 
     fn eigenvector(&self) -> Result<(f64, DVector<f64>)> {
         let (share, weights) = self.ritz()?;
-        let size = self.next.as_ref().or(self.basis.first()).map_or(0, DVector::len);
+        let size = self
+            .next
+            .as_ref()
+            .or(self.basis.first())
+            .map_or(0, DVector::len);
         let mut vector = DVector::zeros(size);
         for (part, weight) in self.basis.iter().zip(weights.iter()) {
             vector.axpy(*weight, part, 1.0);
@@ -294,7 +298,11 @@ fn coinciding(mixture: &Mixture) -> Result<Vec<(usize, usize)>> {
 fn splits(mixture: &Mixture, a: usize, b: usize) -> Result<Vec<Mixture>> {
     let (values, axes) = linalg::symmetric_eigen(&mixture.covariances[a])?;
     let total = mixture.weights[a] + mixture.weights[b];
-    let share = if total > 0.0 { mixture.weights[a] / total } else { 0.5 };
+    let share = if total > 0.0 {
+        mixture.weights[a] / total
+    } else {
+        0.5
+    };
     Ok((0..mixture.dim())
         .map(|j| {
             let apart = axes.column(j) * (SPLIT * values[j].max(0.0).sqrt());

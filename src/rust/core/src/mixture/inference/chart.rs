@@ -7,17 +7,18 @@
 //! * means: μ_k = μ̂_k + L_k δ_k with L_k = chol Σ̂_k;
 //! * covariances: Σ_k = B_k exp(Ω) exp(S) A_k exp(−Ω) B_kᵀ, where B_k A_k B_kᵀ = Σ̂_k, S is symmetric and Ω
 //!   skew. Volume, shape and orientation of Banfield & Raftery (1993) are a trace, a trace-free part of S,
-//!   and Ω; the table in [`covariance_plan`] says which of them each model shares.
+//!   and Ω; the table in `frame` says which of them each model shares.
 //!
 //! Where two axes of a rotating model have the same length, turning one into the other changes nothing: the
 //! chart is singular there and [`crate::mixture::inference::Inference`] reports it.
 
 use nalgebra::{DMatrix, DVector};
 
+use super::frame::{self, frames, rotations, stretches, Frame, Part, Sharing};
 use crate::error::{Error, Result};
 use crate::linalg;
 use crate::mixture::known::Known;
-use crate::mixture::model::{CovarianceModel, Mixture, Noise};
+use crate::mixture::model::{Mixture, Noise};
 use crate::mixture::stats::MixtureStats;
 
 /// Most coordinates that an information matrix is computed for (its square is 200 MB).
@@ -64,14 +65,6 @@ pub struct Chart {
     frames: Vec<Frame>,
 }
 
-/// B A Bᵀ = Σ̂ of one component, and chol Σ̂.
-#[derive(Debug, Clone)]
-struct Frame {
-    basis: DMatrix<f64>,
-    axes: DVector<f64>,
-    cholesky: DMatrix<f64>,
-}
-
 impl Chart {
     /// Coordinates around `mixture` of everything that is not `known`.
     ///
@@ -102,7 +95,7 @@ impl Chart {
             }
         }
         if known.covariances.is_none() {
-            for (sharing, part) in covariance_plan(mixture.model).1 {
+            for (sharing, part) in frame::parts(mixture.model) {
                 chart.push_part(*sharing, *part);
             }
         }
@@ -175,7 +168,11 @@ impl Chart {
     /// Indices of the coordinates that move component `component`, weights included.
     pub fn touching(&self, component: usize) -> Vec<usize> {
         (0..self.len())
-            .filter(|&c| self.coordinates[c].component.is_none_or(|own| own == component))
+            .filter(|&c| {
+                self.coordinates[c]
+                    .component
+                    .is_none_or(|own| own == component)
+            })
             .collect()
     }
 
@@ -192,7 +189,13 @@ impl Chart {
 
     /// Σ_a φ_a Γ : ∂²M/∂φ_a∂φ_b for every b, added to `out` (length P), for M of one component and a gradient
     /// Γ with respect to it: how the chart bends when it moves along `phi`.
-    pub fn add_bend(&self, component: usize, gradient: &DMatrix<f64>, phi: &[f64], out: &mut [f64]) {
+    pub fn add_bend(
+        &self,
+        component: usize,
+        gradient: &DMatrix<f64>,
+        phi: &[f64],
+        out: &mut [f64],
+    ) {
         let (stretch, rotation, _) = self.generators(component, phi);
         let axes = DMatrix::from_diagonal(&self.frames[component].axes);
         let turned = commutator(gradient, &rotation);
@@ -209,7 +212,12 @@ impl Chart {
     /// Γ : ∂M/∂φ_c for every covariance coordinate c of `component`, added to `out`.
     fn add_slope(&self, component: usize, gradient: &DMatrix<f64>, out: &mut [f64]) {
         let axes = DMatrix::from_diagonal(&self.frames[component].axes);
-        self.add_products(component, &(gradient * &axes), &commutator(gradient, &axes), out);
+        self.add_products(
+            component,
+            &(gradient * &axes),
+            &commutator(gradient, &axes),
+            out,
+        );
     }
 
     fn add_products(
@@ -261,14 +269,16 @@ impl Chart {
         let smallest_weight = all_weights(&self.mixture).into_iter().fold(1.0, f64::min);
         DVector::from_iterator(
             self.len(),
-            self.coordinates.iter().map(|coordinate| match coordinate.motion {
-                Motion::Weight(_) if smallest_weight > 0.0 => total_weight,
-                Motion::Weight(_) => 0.0,
-                motion => (0..counts.len())
-                    .filter(|&k| coordinate.component.is_none_or(|own| own == k))
-                    .map(|k| counts[k] * self.unit_information(motion, k))
-                    .sum(),
-            }),
+            self.coordinates
+                .iter()
+                .map(|coordinate| match coordinate.motion {
+                    Motion::Weight(_) if smallest_weight > 0.0 => total_weight,
+                    Motion::Weight(_) => 0.0,
+                    motion => (0..counts.len())
+                        .filter(|&k| coordinate.component.is_none_or(|own| own == k))
+                        .map(|k| counts[k] * self.unit_information(motion, k))
+                        .sum(),
+                }),
         )
     }
 
@@ -345,7 +355,11 @@ impl Chart {
                 }
             }
         }
-        let counts = stats.counts.iter().copied().chain(self.mixture.noise.map(|_| stats.noise_count));
+        let counts = stats
+            .counts
+            .iter()
+            .copied()
+            .chain(self.mixture.noise.map(|_| stats.noise_count));
         for (label, (count, weight)) in counts.zip(all_weights(mixture)).enumerate() {
             for (c, coordinate) in self.coordinates.iter().enumerate() {
                 if let Motion::Weight(q) = coordinate.motion {
@@ -429,131 +443,6 @@ impl Chart {
     }
 }
 
-impl Frame {
-    /// B exp(Ω) exp(S) A exp(−Ω) Bᵀ.
-    fn moved(&self, stretch: &DMatrix<f64>, rotation: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-        let (values, vectors) = linalg::symmetric_eigen(stretch)?;
-        let stretched =
-            &vectors * DMatrix::from_diagonal(&values.map(f64::exp)) * vectors.transpose();
-        let turn = &self.basis * rotation.exp();
-        let core = stretched * DMatrix::from_diagonal(&self.axes);
-        let moved = linalg::symmetrized(&(&turn * core * turn.transpose()));
-        if moved.iter().all(|x| x.is_finite()) {
-            Ok(moved)
-        } else {
-            Err(Error::Numerical {
-                message: "a covariance matrix overflowed".into(),
-            })
-        }
-    }
-}
-
-/// Who shares a part of the covariance matrices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sharing {
-    Common,
-    Each,
-}
-
-/// A part of a covariance matrix that can move on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Determinant.
-    Volume,
-    /// Ratios of the axes.
-    Shape,
-    /// Volume and shape.
-    Axes,
-    /// Ratios and directions of the axes.
-    Form,
-    /// All of a symmetric matrix.
-    Full,
-    /// Directions of the axes.
-    Orientation,
-}
-
-/// The B and A in which a model's parts are simple.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FrameKind {
-    /// B = I, A = Σ̂: the axes are the coordinates'.
-    Identity,
-    /// B = chol Σ̂, A = I.
-    Cholesky,
-    /// B = D, the same for all components.
-    CommonAxes,
-    /// B = D_k.
-    OwnAxes,
-}
-
-/// Frame and free parts of each covariance model.
-fn covariance_plan(model: CovarianceModel) -> (FrameKind, &'static [(Sharing, Part)]) {
-    use CovarianceModel::*;
-    use FrameKind::*;
-    use Part::*;
-    use Sharing::*;
-    match model {
-        E | EII => (Identity, &[(Common, Volume)]),
-        V | VII => (Identity, &[(Each, Volume)]),
-        EEI => (Identity, &[(Common, Axes)]),
-        VEI => (Identity, &[(Each, Volume), (Common, Shape)]),
-        EVI => (Identity, &[(Common, Volume), (Each, Shape)]),
-        VVI => (Identity, &[(Each, Axes)]),
-        EEE => (Cholesky, &[(Common, Full)]),
-        VEE => (Cholesky, &[(Each, Volume), (Common, Form)]),
-        EVE => (CommonAxes, &[(Common, Volume), (Each, Shape), (Common, Orientation)]),
-        VVE => (CommonAxes, &[(Each, Axes), (Common, Orientation)]),
-        EEV => (OwnAxes, &[(Common, Axes), (Each, Orientation)]),
-        VEV => (OwnAxes, &[(Each, Volume), (Common, Shape), (Each, Orientation)]),
-        EVV => (Cholesky, &[(Common, Volume), (Each, Form)]),
-        VVV => (Cholesky, &[(Each, Full)]),
-    }
-}
-
-/// Basis matrices S of a stretching part.
-fn stretches(part: Part, d: usize) -> Vec<DMatrix<f64>> {
-    let unit = |i: usize| {
-        let mut matrix = DMatrix::zeros(d, d);
-        matrix[(i, i)] = 1.0;
-        matrix
-    };
-    // Helmert contrasts: orthonormal diagonals of trace zero.
-    let contrast = |j: usize| {
-        let norm = ((j * (j + 1)) as f64).sqrt();
-        let mut diagonal = DVector::zeros(d);
-        diagonal.rows_mut(0, j).fill(1.0 / norm);
-        diagonal[j] = -(j as f64) / norm;
-        DMatrix::from_diagonal(&diagonal)
-    };
-    let off_diagonal = (0..d).flat_map(|j| (j + 1..d).map(move |i| (i, j))).map(|(i, j)| {
-        let mut matrix = DMatrix::zeros(d, d);
-        matrix[(i, j)] = std::f64::consts::FRAC_1_SQRT_2;
-        matrix[(j, i)] = std::f64::consts::FRAC_1_SQRT_2;
-        matrix
-    });
-    match part {
-        Part::Volume => vec![DMatrix::identity(d, d)],
-        Part::Shape => (1..d).map(contrast).collect(),
-        Part::Axes => (0..d).map(unit).collect(),
-        Part::Form => (1..d).map(contrast).chain(off_diagonal).collect(),
-        Part::Full => (0..d).map(unit).chain(off_diagonal).collect(),
-        Part::Orientation => Vec::new(),
-    }
-}
-
-/// Basis of the skew matrices.
-fn rotations(d: usize) -> Vec<DMatrix<f64>> {
-    let mut basis = Vec::new();
-    for j in 0..d {
-        for i in j + 1..d {
-            let mut matrix = DMatrix::zeros(d, d);
-            matrix[(i, j)] = 1.0;
-            matrix[(j, i)] = -1.0;
-            basis.push(matrix);
-        }
-    }
-    basis
-}
-
 /// X Y − Y X.
 fn commutator(x: &DMatrix<f64>, y: &DMatrix<f64>) -> DMatrix<f64> {
     x * y - y * x
@@ -572,7 +461,8 @@ fn weight_scores(mixture: &Mixture) -> DMatrix<f64> {
     let root = DVector::from_iterator(m, weights.iter().map(|w| w.max(0.0).sqrt())).normalize();
     let mut normal = root.clone();
     normal[m - 1] += 1.0;
-    let reflection = DMatrix::identity(m, m) - &normal * normal.transpose() * (2.0 / normal.norm_squared());
+    let reflection =
+        DMatrix::identity(m, m) - &normal * normal.transpose() * (2.0 / normal.norm_squared());
     DMatrix::from_fn(m, m - 1, |label, column| {
         reflection[(label, column)] / root[label].max(f64::MIN_POSITIVE)
     })
@@ -599,80 +489,4 @@ fn move_weights(mixture: &mut Mixture, eta: &DVector<f64>) {
         weight: raw[k] / sum,
         ..noise
     });
-}
-
-/// How much of a covariance matrix may lie outside its model, relative to its diagonal.
-const MODEL_TOLERANCE: f64 = 1e-6;
-
-fn frames(mixture: &Mixture, known: &Known) -> Result<Vec<Frame>> {
-    // Known covariances need not obey the model, and nothing turns them.
-    let kind = match known.covariances {
-        Some(_) => FrameKind::Cholesky,
-        None => covariance_plan(mixture.model).0,
-    };
-    let d = mixture.dim();
-    let common = match kind {
-        FrameKind::CommonAxes => Some(common_axes(&mixture.covariances)?),
-        _ => None,
-    };
-    let mut frames = Vec::with_capacity(mixture.components());
-    for covariance in &mixture.covariances {
-        let cholesky = linalg::cholesky(covariance)?;
-        let (basis, axes) = match (kind, &common) {
-            (FrameKind::CommonAxes, Some(axes)) => {
-                let rotated = axes.transpose() * covariance * axes;
-                (axes.clone(), rotated.diagonal())
-            }
-            (FrameKind::Cholesky, _) => (cholesky.clone(), DVector::from_element(d, 1.0)),
-            (FrameKind::OwnAxes, _) => {
-                let (values, vectors) = linalg::symmetric_eigen(covariance)?;
-                (vectors, values)
-            }
-            _ => (DMatrix::identity(d, d), covariance.diagonal()),
-        };
-        frames.push(Frame {
-            basis,
-            axes,
-            cholesky,
-        });
-    }
-    Ok(frames)
-}
-
-/// Eigenvectors that the matrices share: those of a combination with coefficients that keep axes apart, the
-/// best of a few.
-fn common_axes(covariances: &[DMatrix<f64>]) -> Result<DMatrix<f64>> {
-    let d = covariances.first().map_or(0, DMatrix::nrows);
-    let mut best: Option<(f64, DMatrix<f64>)> = None;
-    for attempt in 1..=8 {
-        let mut combination = DMatrix::zeros(d, d);
-        for (index, covariance) in covariances.iter().enumerate() {
-            let phase = (attempt * (index + 1)) as f64 * 0.618_033_988_749_895;
-            combination += covariance * ((0.5 + phase.fract()) / covariance.trace());
-        }
-        let axes = linalg::symmetric_eigen(&combination)?.1;
-        let error = covariances.iter().map(|c| off_axis(c, &axes)).fold(0.0, f64::max);
-        if best.as_ref().is_none_or(|(least, _)| error < *least) {
-            best = Some((error, axes));
-        }
-    }
-    match best {
-        Some((error, axes)) if error <= MODEL_TOLERANCE => Ok(axes),
-        _ => Err(Error::Numerical {
-            message: "the covariance matrices do not share their axes as the model says".into(),
-        }),
-    }
-}
-
-/// Largest correlation that is left in the given axes.
-fn off_axis(covariance: &DMatrix<f64>, axes: &DMatrix<f64>) -> f64 {
-    let rotated = axes.transpose() * covariance * axes;
-    let mut largest: f64 = 0.0;
-    for j in 0..rotated.ncols() {
-        for i in j + 1..rotated.nrows() {
-            let scale = (rotated[(i, i)] * rotated[(j, j)]).sqrt();
-            largest = largest.max(rotated[(i, j)].abs() / scale);
-        }
-    }
-    largest
 }

@@ -52,10 +52,8 @@ impl Geometry {
     pub fn new(chart: &Chart, component: usize, observed: &[usize]) -> Result<Self> {
         let mixture = chart.origin();
         let o = observed.len();
-        let mean = DVector::from_iterator(
-            o,
-            observed.iter().map(|&j| mixture.means[(j, component)]),
-        );
+        let mean =
+            DVector::from_iterator(o, observed.iter().map(|&j| mixture.means[(j, component)]));
         let covariance = mixture.covariances[component]
             .select_rows(observed)
             .select_columns(observed);
@@ -154,7 +152,12 @@ impl Geometry {
             &self.covariance_positions,
         );
         let cross = self.means.transpose() * crossed;
-        scatter(&mut information, &cross, &self.mean_positions, &self.covariance_positions);
+        scatter(
+            &mut information,
+            &cross,
+            &self.mean_positions,
+            &self.covariance_positions,
+        );
         scatter(
             &mut information,
             &cross.transpose(),

@@ -141,7 +141,11 @@ impl Inference {
             Estimator::OuterProduct => self.metric.spectrum(&self.stats.outer)?,
             Estimator::Observed | Estimator::Sandwich => self.spectrum()?,
         };
-        let identified = bread.shares.iter().filter(|share| **share > SINGULAR_SHARE).count();
+        let identified = bread
+            .shares
+            .iter()
+            .filter(|share| **share > SINGULAR_SHARE)
+            .count();
         // Coefficients along the directions, scaled to unit variance: J V Λ^(−½).
         let along = &report.jacobian * &bread.directions;
         let mut root = along.columns(0, identified).into_owned();
@@ -151,7 +155,11 @@ impl Inference {
         let mut matrix = match estimator {
             Estimator::Observed | Estimator::OuterProduct => &root * root.transpose(),
             Estimator::Sandwich => {
-                let meat = self.stats.outer_squared.as_ref().unwrap_or(&self.stats.outer);
+                let meat = self
+                    .stats
+                    .outer_squared
+                    .as_ref()
+                    .unwrap_or(&self.stats.outer);
                 let mut inverse = bread.directions.columns(0, identified).into_owned();
                 for (mut column, share) in inverse.column_iter_mut().zip(bread.shares.iter()) {
                     column /= share.sqrt();
@@ -209,7 +217,8 @@ impl Metric {
         let least = FLAT_INFORMATION * stats.total_weight;
         let (kept, flat): (Vec<usize>, Vec<usize>) =
             (0..chart.len()).partition(|&c| complete[c] > least);
-        let scale = DVector::from_iterator(kept.len(), kept.iter().map(|&c| 1.0 / complete[c].sqrt()));
+        let scale =
+            DVector::from_iterator(kept.len(), kept.iter().map(|&c| 1.0 / complete[c].sqrt()));
         Metric { kept, flat, scale }
     }
 

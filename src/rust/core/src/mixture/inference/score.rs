@@ -108,7 +108,11 @@ impl ScoreStats {
     }
 
     fn zero(chart: &Chart, weighted: bool) -> Self {
-        let (p, k, d) = (chart.len(), chart.origin().components(), chart.origin().dim());
+        let (p, k, d) = (
+            chart.len(),
+            chart.origin().components(),
+            chart.origin().dim(),
+        );
         ScoreStats {
             log_lik: 0.0,
             score: DVector::zeros(p),
@@ -157,7 +161,10 @@ impl ScoreStats {
         labelled: &mut [Labelled],
     ) -> Result<()> {
         for rows in rows.chunks(BLOCK_ROWS) {
-            self.add(&Block::new(data, chart, geometries, observed, rows)?, labelled);
+            self.add(
+                &Block::new(data, chart, geometries, observed, rows)?,
+                labelled,
+            );
         }
         Ok(())
     }
@@ -183,8 +190,7 @@ impl ScoreStats {
         // Noise has a constant density: given that label only the weights move.
         if let Some((score, at)) = &block.noise_score {
             let mass = block.posterior.column(labelled.len()).dot(&block.weights);
-            let information =
-                DMatrix::identity(at.len(), at.len()) - score * score.transpose();
+            let information = DMatrix::identity(at.len(), at.len()) - score * score.transpose();
             scatter(&mut self.given_labels, &(information * mass), at, at);
         }
         self.score.gemv_tr(1.0, &block.scores, &block.weights, 1.0);
@@ -269,13 +275,17 @@ impl Block {
             let features = features(data, geometry, observed, rows);
             let constant = mixture.weights[geometry.component].ln() - geometry.log_normalizer();
             for i in 0..m {
-                let squares: f64 = (0..observed.len()).map(|j| features[(i, 1 + j)].powi(2)).sum();
+                let squares: f64 = (0..observed.len())
+                    .map(|j| features[(i, 1 + j)].powi(2))
+                    .sum();
                 posterior[(i, geometry.component)] = constant - 0.5 * squares;
             }
             all_features.push(features);
         }
         if let Some(noise) = mixture.noise {
-            posterior.column_mut(k).fill(noise.weight.ln() + noise.log_density);
+            posterior
+                .column_mut(k)
+                .fill(noise.weight.ln() + noise.log_density);
         }
         let log_density = normalize(&mut posterior, rows)?;
         let mut scores = DMatrix::zeros(m, chart.len());
@@ -294,7 +304,9 @@ impl Block {
         let noise_score = mixture.noise.map(|_| chart.noise_score());
         if let Some((score, at)) = &noise_score {
             for (from, &c) in at.iter().enumerate() {
-                scores.column_mut(c).axpy(score[from], &posterior.column(k), 1.0);
+                scores
+                    .column_mut(c)
+                    .axpy(score[from], &posterior.column(k), 1.0);
             }
         }
         Ok(Block {
@@ -326,7 +338,9 @@ fn features(data: &Data, geometry: &Geometry, observed: &[usize], rows: &[usize]
     let mut column = 1 + o;
     for i in 0..o {
         for j in 0..=i {
-            let product = features.column(1 + i).component_mul(&features.column(1 + j));
+            let product = features
+                .column(1 + i)
+                .component_mul(&features.column(1 + j));
             features.set_column(column, &product);
             column += 1;
         }
@@ -344,7 +358,8 @@ fn normalize(log_joint: &mut DMatrix<f64>, rows: &[usize]) -> Result<DVector<f64
                 message: format!("row {} has no density under the mixture", rows[i] + 1),
             });
         }
-        row.iter_mut().for_each(|value| *value = (*value - largest).exp());
+        row.iter_mut()
+            .for_each(|value| *value = (*value - largest).exp());
         let sum = row.sum();
         row /= sum;
         log_density[i] = largest + sum.ln();
@@ -402,8 +417,9 @@ fn check(data: &Data, chart: &Chart) -> Result<()> {
     if chart.origin().noise.is_some() && missing() {
         return Err(Error::Argument {
             argument: "x",
-            message: "has missing values; standard errors with a noise component need complete rows"
-                .into(),
+            message:
+                "has missing values; standard errors with a noise component need complete rows"
+                    .into(),
         });
     }
     Ok(())
