@@ -226,14 +226,18 @@ fn heights(n: usize) -> DMatrix<f64> {
     )
 }
 
-fn heights_fit(x: &DMatrix<f64>) -> (Mixture, Known) {
-    let start = Mixture {
+fn heights_truth() -> Mixture {
+    Mixture {
         model: CovarianceModel::E,
         weights: vec![0.5, 0.5],
         means: DMatrix::from_row_slice(1, 2, &[69.5, 64.5]),
         covariances: vec![DMatrix::from_element(1, 1, 6.25); 2],
         noise: None,
-    };
+    }
+}
+
+fn heights_fit(x: &DMatrix<f64>) -> (Mixture, Known) {
+    let start = heights_truth();
     let known = Known {
         weights: Some(start.weights.clone()),
         covariances: Some(start.covariances.clone()),
@@ -275,9 +279,9 @@ fn known_weights_and_variances_follow_louis_formula() {
 #[test]
 fn estimators_agree_when_the_model_is_true_and_n_is_large() {
     let x = heights(200_000);
-    let (mut fit, _) = heights_fit(&x);
-    fit.model = CovarianceModel::V;
-    let (_, fit) = maximum(&x, fit, &Known::default());
+    let mut truth = heights_truth();
+    truth.model = CovarianceModel::V;
+    let (_, fit) = maximum(&x, truth, &Known::default());
     let observed = covariance(&x, &fit, &Known::default(), Estimator::Observed);
     for how in [Estimator::OuterProduct, Estimator::Sandwich] {
         let other = covariance(&x, &fit, &Known::default(), how);
