@@ -170,7 +170,7 @@ impl<'a> Axes<'a> {
             let next = self.turned(&step);
             let change = next.objective() - objective;
             let enough = change < 1e-4 * step.dot(slope) && change < -rounding;
-            if enough || (change <= rounding && next.gradient().norm() < 0.9 * slope.norm()) {
+            if enough || (change <= rounding && next.gradient().norm() < slope.norm()) {
                 return Some((next, step));
             }
             step *= 0.5;
