@@ -2,6 +2,22 @@
 
 use extendr_api::prelude::*;
 
+mod convert;
+mod em;
+mod fields;
+mod mixture;
+mod monitor;
+
+/// Version of the Rust core the library was built from.
+/// @noRd
+#[extendr]
+fn native_core_version() -> &'static str {
+    ember_core::VERSION
+}
+
 extendr_module! {
     mod ember;
+    use em;
+    use mixture;
+    fn native_core_version;
 }

@@ -1,0 +1,3 @@
+#' @keywords internal
+#' @useDynLib ember, .registration = TRUE
+"_PACKAGE"

@@ -1,0 +1,18 @@
+# Runs the R tests against the installed package and writes the line that sums them up to the file
+# given; the exit status says whether all is well.
+result_file <- commandArgs(trailingOnly = TRUE)[[1L]]
+
+# Messages in English and one collation order, or the stored snapshots differ between machines.
+Sys.setenv(LANGUAGE = "en", NOT_CRAN = "true")
+invisible(Sys.setlocale("LC_COLLATE", "C"))
+
+results <- as.data.frame(testthat::test_dir(
+  "tests/testthat",
+  package = "ember", load_package = "installed", reporter = "check",
+  stop_on_failure = FALSE
+))
+passed <- sum(results$passed)
+failed <- sum(results$failed) + sum(results$error)
+skipped <- sum(results$skipped)
+writeLines(sprintf("%d passed, %d failed, %d skipped", passed, failed, skipped), result_file)
+quit(save = "no", status = as.integer(failed > 0L || passed == 0L))
