@@ -44,7 +44,8 @@ fn mixture_information(
     ))
 }
 
-/// Merges components by entropy: the pairs joined, by the smallest component of each cluster.
+/// Merges components by entropy: the cluster of each component (rows) for 1..k clusters (columns), the pairs
+/// joined, by their clusters before, and the entropies of k..1 clusters.
 /// @noRd
 #[extendr]
 fn mixture_merge(x: Robj, weights: Robj, mixture: List, threads: i32) -> Result<List> {
@@ -60,18 +61,16 @@ fn mixture_merge(x: Robj, weights: Robj, mixture: List, threads: i32) -> Result<
     let posterior = memory.responsibilities(&mixture)?;
     let merging = Merging::new(&posterior, data.rows(), mixture.components(), data.weights())?;
     let entropy: Vec<f64> = merging.steps.iter().map(|step| step.entropy).collect();
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    for pair in merging.steps.windows(2) {
-        let smallest = |cluster: usize| {
-            let members = &pair[0].of_component;
-            members.iter().position(|&c| c == cluster).map_or(0, |at| at as i32 + 1)
-        };
-        if let Some((a, b)) = pair[1].merged {
-            first.push(smallest(a));
-            second.push(smallest(b));
-        }
-    }
-    Ok(list!(first = first, second = second, entropy = entropy))
+    let pairs: Vec<(usize, usize)> = merging.steps.iter().filter_map(|step| step.merged).collect();
+    let groups: Vec<i32> = (merging.steps.iter().rev())
+        .flat_map(|step| step.of_component.iter().map(|&cluster| cluster as i32 + 1))
+        .collect();
+    Ok(list!(
+        groups = groups,
+        first = pairs.iter().map(|pair| pair.0 as i32 + 1).collect::<Vec<_>>(),
+        second = pairs.iter().map(|pair| pair.1 as i32 + 1).collect::<Vec<_>>(),
+        entropy = entropy
+    ))
 }
 
 extendr_module! {

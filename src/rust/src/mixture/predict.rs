@@ -4,6 +4,7 @@ use ember_core::mixture::data::Data;
 use ember_core::mixture::distribution::{simulate, Marginal, Tail};
 use ember_core::mixture::missing::Patterns;
 use ember_core::mixture::source::Memory;
+use ember_core::nalgebra::DMatrix;
 use ember_core::rng;
 use extendr_api::prelude::*;
 
@@ -25,8 +26,10 @@ fn mixture_posterior(x: Robj, mixture: List, threads: i32) -> Result<List> {
         total: None,
         threads: threads.max(1) as usize,
     };
+    let posterior = memory.responsibilities(&mixture)?;
+    let columns = posterior.len() / data.rows();
     Ok(list!(
-        posterior = memory.responsibilities(&mixture)?,
+        posterior = matrix(&DMatrix::from_vec(data.rows(), columns, posterior)),
         log_density = memory.log_density(&mixture)?
     ))
 }

@@ -41,12 +41,24 @@ pub fn seed(control: &Fields) -> Result<u64> {
     }
 }
 
-/// A seed of 64 bits from two integers of R's generator.
+/// A seed of 64 bits from two whole numbers of R's generator.
 pub fn two_integers(seed: &Robj) -> Result<u64> {
-    match seed.as_integer_slice() {
-        Some([high, low]) => Ok((*high as u32 as u64) << 32 | *low as u32 as u64),
+    let halves = seed.as_real_vector().or_else(|| {
+        let whole = seed.as_integer_vector()?;
+        Some(whole.into_iter().map(f64::from).collect())
+    });
+    match halves.as_deref() {
+        Some(&[high, low]) => Ok((high as u64) << 32 | low as u64),
         _ => Err(unknown("seed")),
     }
+}
+
+/// The elements of a list that is not NULL.
+pub fn given(value: &Robj) -> Option<Fields> {
+    if value.is_null() {
+        return None; // as a list it would be an empty one
+    }
+    value.as_list().map(|list| Fields::of(&list))
 }
 
 /// What is settled before the first E-step.
@@ -60,18 +72,17 @@ pub fn read_assumptions(
         known: read_known(known)?,
         prior: read_prior(prior)?,
         floor: control.reals("floor")?.and_then(|f| f.first().copied()),
-        noise: match noise.as_list() {
-            Some(list) => Some(Fields::of(&list).real("log_density")?),
+        noise: match given(noise) {
+            Some(noise) => Some(noise.real("log_density")?),
             None => None,
         },
     })
 }
 
 pub fn read_known(known: &Robj) -> Result<Known> {
-    let Some(list) = known.as_list() else {
+    let Some(fields) = given(known) else {
         return Ok(Known::default());
     };
-    let fields = Fields::of(&list);
     let means = fields.value("means").map(read_means).transpose()?;
     let covariances = fields.value("covariances").map(read_covariances).transpose()?;
     Ok(Known {
@@ -82,10 +93,9 @@ pub fn read_known(known: &Robj) -> Result<Known> {
 }
 
 fn read_prior(prior: &Robj) -> Result<Option<PriorChoice>> {
-    let Some(list) = prior.as_list() else {
+    let Some(fields) = given(prior) else {
         return Ok(None);
     };
-    let fields = Fields::of(&list);
     let scalar = |name| -> Result<Option<f64>> {
         Ok(fields.reals(name)?.and_then(|values| values.first().copied()))
     };

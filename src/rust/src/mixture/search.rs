@@ -11,7 +11,7 @@ use ember_core::mixture::problem::{Method, Problem};
 use ember_core::mixture::search::{Cell, PartitionsOf, Search, Starts};
 use extendr_api::prelude::*;
 
-use super::read::{data, read_assumptions, read_mixture, read_models, seed, unknown};
+use super::read::{data, given, read_assumptions, read_mixture, read_models, seed, unknown};
 use super::write::{mixture_pairs, or_null};
 use crate::convert::{settings, trace, Result};
 use crate::fields::Fields;
@@ -101,8 +101,8 @@ fn read_starts(
     control: &Fields,
 ) -> ember_core::Result<Starts> {
     let noise = problem.noise();
-    if let Some(list) = start.as_list() {
-        let mut mixture = read_mixture(&Fields::of(&list), CovarianceModel::VVV)?;
+    if let Some(parameters) = given(start) {
+        let mut mixture = read_mixture(&parameters, CovarianceModel::VVV)?;
         mixture.noise = noise.map(|log_density| Noise {
             weight: 1.0 - mixture.weights.iter().sum::<f64>(),
             log_density,
