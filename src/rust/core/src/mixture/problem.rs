@@ -11,7 +11,7 @@ use super::partition::Partition;
 use super::prior::Prior;
 use super::rules::Rules;
 use super::source::Memory;
-use super::start::{kmeans_plus_plus, Tree};
+use super::start::{kmeans_plus_plus, Criterion, Tree};
 use super::stats::Moments;
 use crate::error::{Error, Result};
 use crate::rng;
@@ -199,7 +199,7 @@ impl<'a> Problem<'a> {
         for &k in ks {
             let mut moments = Vec::new();
             if let Some(tree) = &tree {
-                let labels = tree.sample_labels(k)?;
+                let labels = tree.sample_labels(k, Criterion::UnequalEllipsoids)?;
                 moments.push(Partition { k, labels }.moments(&tree.sample().data()?));
             }
             let random = match method {
