@@ -235,7 +235,7 @@ impl Search<'_> {
         stop: &Stop,
     ) -> Result<(Run, Criteria)> {
         let rules = self.problem.rules(model, self.component_counts()[index])?;
-        let mut failure = Error::Interrupted;
+        let mut failure = no_partition();
         let mut short: Vec<Run> = Vec::new();
         for start in self.start_mixtures(index, model, &rules) {
             match start.and_then(|s| self.run_from(s, &rules, &self.short_settings(), stop)) {
@@ -407,6 +407,14 @@ impl Search<'_> {
         Criteria::of(&run.params, stats.log_lik, stats.total_weight, &rules.known, |bic| {
             memory.icl(&run.params, bic)
         })
+    }
+}
+
+/// Why a number of components has no start.
+fn no_partition() -> Error {
+    Error::Degenerate {
+        component: 0,
+        message: "there are more components than distinct rows".into(),
     }
 }
 
