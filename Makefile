@@ -42,6 +42,7 @@ check:
 
 lint:
 	@tools/setup.sh develop
+	@$(MAKE) --no-print-directory install
 	@tools/lint.sh
 
 bench: install

@@ -7,3 +7,55 @@ native_core_version <- function() .Call(wrap__native_core_version)
 #' Runs EM on R closures.
 #' @noRd
 em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures, control)
+
+#' Covariance matrix of the reported coefficients.
+#' @noRd
+mixture_information <- function(x, weights, mixture, known, estimator, scale, threads) .Call(wrap__mixture_information, x, weights, mixture, known, estimator, scale, threads)
+
+#' Merges components by entropy: the pairs joined, by the smallest component of each cluster.
+#' @noRd
+mixture_merge <- function(x, weights, mixture, threads) .Call(wrap__mixture_merge, x, weights, mixture, threads)
+
+#' Posterior probabilities and log densities of rows, some cells of which may be missing.
+#' @noRd
+mixture_posterior <- function(x, mixture, threads) .Call(wrap__mixture_posterior, x, mixture, threads)
+
+#' Draws rows.
+#' @noRd
+mixture_simulate <- function(n, mixture, seed) .Call(wrap__mixture_simulate, n, mixture, seed)
+
+#' Distribution function in one dimension.
+#' @noRd
+mixture_cdf <- function(q, mixture) .Call(wrap__mixture_cdf, q, mixture)
+
+#' Quantiles in one dimension.
+#' @noRd
+mixture_quantile <- function(p, mixture) .Call(wrap__mixture_quantile, p, mixture)
+
+#' Searches k × model × starts; see `native_mixture_search()`.
+#' @noRd
+mixture_search <- function(x, weights, k, models, criterion, start, n_starts, known, noise, prior, control) .Call(wrap__mixture_search, x, weights, k, models, criterion, start, n_starts, known, noise, prior, control)
+
+#' Bootstraps the likelihood ratio of two numbers of components; see `native_mixture_bootstrap_lrt()`.
+#' @noRd
+mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternative, replicates, n_starts, control) .Call(wrap__mixture_bootstrap_lrt, x, weights, model, k_null, k_alternative, replicates, n_starts, control)
+
+#' One E-step over some rows.
+#' @noRd
+mixture_stats <- function(x, weights, mixture, threads) .Call(wrap__mixture_stats, x, weights, mixture, threads)
+
+#' Adds two statistics taken at the same parameters.
+#' @noRd
+mixture_stats_merge <- function(first, second) .Call(wrap__mixture_stats_merge, first, second)
+
+#' Counts, means (k × d) and summed scatter about them.
+#' @noRd
+mixture_moments <- function(stats, mixture) .Call(wrap__mixture_moments, stats, mixture)
+
+#' One M-step.
+#' @noRd
+mixture_update <- function(stats, mixture, rules) .Call(wrap__mixture_update, stats, mixture, rules)
+
+#' EM whose E-steps are an R function of the parameters.
+#' @noRd
+mixture_fit_stats <- function(start, rules, expect, control) .Call(wrap__mixture_fit_stats, start, rules, expect, control)

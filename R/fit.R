@@ -99,11 +99,11 @@ status_remedy <- function(status) {
 }
 
 # Warns, with class `ember_warning_<status>`, about a fit that did not converge.
-warn_status <- function(fit, call) {
+warn_status <- function(fit, call, remedy = status_remedy(fit$status)) {
   if (fit$status != "converged") {
     ember_warn(
       paste0("The fit is not a maximum: ", status_words(fit), "."),
-      class = fit$status, details = c(i = status_remedy(fit$status)), call = call, fit = fit
+      class = fit$status, details = c(i = remedy), call = call, fit = fit
     )
   }
   invisible(fit)

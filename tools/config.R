@@ -20,7 +20,7 @@ if (!vendored && nzchar(Sys.getenv("CARGO_TARGET_DIR"))) {
 
 # Only the entry point need be visible; everything Rust does not reach can go (6 MB to 0.5 MB).
 linux <- identical(Sys.info()[["sysname"]], "Linux")
-link_flags <- if (linux) "-Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,--strip-all" else ""
+link_flags <- if (linux) "-Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-S -Wl,-x" else ""
 system_libs <- switch(Sys.info()[["sysname"]], Linux = "-lpthread -ldl -lm", "")
 
 fill <- function(template, values) {

@@ -97,7 +97,7 @@ pub fn ending<P, S>(outcome: &Outcome<P, S>) -> Vec<(&'static str, Robj)> {
 }
 
 /// The trace as columns.
-fn trace(trace: &Trace) -> List {
+pub fn trace(trace: &Trace) -> List {
     let column = |value: fn(&ember_core::em::Entry) -> f64| -> Vec<f64> {
         trace.iter().map(value).collect()
     };

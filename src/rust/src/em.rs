@@ -42,28 +42,37 @@ impl Closures {
             interrupted: Cell::new(false),
         })
     }
+}
 
-    /// Calls a guarded R function.
+/// Calls a guarded R function.
+pub fn call(function: &Function, arguments: Pairlist) -> ember_core::Result<Robj> {
+    // A guarded function returns unless it is jumped out of, which only an interrupt does.
+    let answer = function.call(arguments).ok();
+    let parts = answer.as_ref().and_then(|answer| answer.as_list());
+    let (word, value) = match parts.as_ref().map(|parts| parts.as_slice()) {
+        Some([word, value]) => (word.as_str().unwrap_or("interrupt"), value.clone()),
+        _ => ("interrupt", ().into()),
+    };
+    match word {
+        "value" => Ok(value),
+        "interrupt" => Err(Error::Interrupted),
+        _ => Err(Error::Callback {
+            message: value.as_str().unwrap_or("a step failed").into(),
+        }),
+    }
+}
+
+impl Closures {
+    /// Calls a step; after an interrupt no other is begun.
     fn call(&self, function: &Function, arguments: Pairlist) -> ember_core::Result<Robj> {
-        // A guarded function returns unless it is jumped out of, which only an interrupt does.
-        let answer = function.call(arguments).ok();
-        let parts = answer.as_ref().and_then(|answer| answer.as_list());
-        let (word, value) = match parts.as_ref().map(|parts| parts.as_slice()) {
-            Some([word, value]) => (word.as_str().unwrap_or("interrupt"), value.clone()),
-            _ => ("interrupt", ().into()),
-        };
-        if word == "interrupt" {
-            self.interrupted.set(true);
-        }
         if self.interrupted.get() {
             return Err(Error::Interrupted);
         }
-        match word {
-            "value" => Ok(value),
-            _ => Err(Error::Callback {
-                message: value.as_str().unwrap_or("a step failed").into(),
-            }),
+        let answer = call(function, arguments);
+        if matches!(answer, Err(Error::Interrupted)) {
+            self.interrupted.set(true);
         }
+        answer
     }
 }
 

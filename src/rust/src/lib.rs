@@ -4,6 +4,8 @@ use extendr_api::prelude::*;
 
 mod convert;
 mod em;
+mod fields;
+mod mixture;
 mod monitor;
 
 /// Version of the Rust core the library was built from.
@@ -16,5 +18,6 @@ fn native_core_version() -> &'static str {
 extendr_module! {
     mod ember;
     use em;
+    use mixture;
     fn native_core_version;
 }

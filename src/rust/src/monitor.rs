@@ -31,20 +31,27 @@ impl Monitor {
         }
     }
 
-    /// The answer to the driver.
+    /// The answer to the driver of one run.
     pub fn flow(&mut self, progress: &Progress) -> Flow {
+        self.poll(|| {
+            pairlist!(
+                progress.iteration as i32,
+                progress.passes as i32,
+                progress.objective,
+                progress.distance
+            )
+        })
+    }
+
+    /// Shows `state` and looks for Ctrl-C, if a tenth of a second has passed since it last did.
+    pub fn poll(&mut self, state: impl FnOnce() -> Pairlist) -> Flow {
         if self.last.elapsed() < PERIOD {
             return Flow::Continue;
         }
         self.last = Instant::now();
         if let Some(show) = &self.show {
             // A display that fails must not end a fit.
-            let _ = show.call(pairlist!(
-                progress.iteration as i32,
-                progress.passes as i32,
-                progress.objective,
-                progress.distance
-            ));
+            let _ = show.call(state());
         }
         if self.interrupted() {
             Flow::Stop

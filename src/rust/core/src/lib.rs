@@ -10,10 +10,15 @@
 
 pub mod em;
 pub mod error;
+pub mod linalg;
 pub mod mixture;
+pub mod rng;
 pub mod shard;
+pub mod tasks;
+pub mod simd;
 
 pub use error::{Error, Result};
+pub use nalgebra;
 
 /// Version of the core, the same as that of the R package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

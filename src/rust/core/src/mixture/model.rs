@@ -79,6 +79,21 @@ impl CovarianceModel {
         matches!(self, E | V | EII | VII | EEI | VEI | EVI | VVI)
     }
 
+    /// Whether every member of `special` is a member of this model: letter by letter, I ⊂ E ⊂ V.
+    pub fn contains(self, special: Self) -> bool {
+        let freedom = |letter: u8| match letter {
+            b'I' => 0,
+            b'E' => 1,
+            _ => 2,
+        };
+        let (general, special) = (self.name().as_bytes(), special.name().as_bytes());
+        general.len() == special.len()
+            && general
+                .iter()
+                .zip(special)
+                .all(|(&g, &s)| freedom(g) >= freedom(s))
+    }
+
     /// Free parameters of the K covariance matrices in `d` dimensions (Celeux & Govaert 1995, table 1).
     pub fn covariance_parameters(self, d: usize, k: usize) -> usize {
         use CovarianceModel::*;
@@ -140,5 +155,29 @@ impl Mixture {
     pub fn parameters(&self) -> usize {
         let (k, d) = (self.components(), self.dim());
         (k - 1) + k * d + self.model.covariance_parameters(d, k) + usize::from(self.noise.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_models_nest() {
+        for model in CovarianceModel::MULTIVARIATE {
+            assert_eq!(CovarianceModel::from_name(model.name()), Some(model));
+            assert!(CovarianceModel::VVV.contains(model));
+            assert!(model.contains(CovarianceModel::EII));
+            for special in CovarianceModel::MULTIVARIATE {
+                if model.contains(special) {
+                    let (d, k) = (4, 3);
+                    assert!(
+                        model.covariance_parameters(d, k) >= special.covariance_parameters(d, k)
+                    );
+                }
+            }
+        }
+        assert!(!CovarianceModel::EVV.contains(CovarianceModel::VEE));
+        assert!(!CovarianceModel::V.contains(CovarianceModel::EII));
     }
 }

@@ -8,7 +8,8 @@ use crate::shard::Merge;
 ///
 /// First and second moments are taken in the **whitened, centred** coordinates of θ_t:
 /// y = L_k⁻¹(x − μ_k) with L_k = chol Σ_k, so they lose no digits to a large mean or scale. Statistics merge
-/// only when they were taken at the same θ_t. With p = d(d+1)/2.
+/// only when they were taken at the same θ_t. With p = d(d+1)/2, or p = d for a diagonal model
+/// ([`is_diagonal`](super::model::CovarianceModel::is_diagonal)), which needs no cross-products.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MixtureStats {
     /// Rows that were read (whatever their weights).
@@ -19,8 +20,8 @@ pub struct MixtureStats {
     pub counts: Vec<f64>,
     /// d × K: column k is Σ w_i r_ik y_i.
     pub sums: DMatrix<f64>,
-    /// p × K: column k is the lower triangle, row by row, of Σ w_i r_ik y_i y_iᵀ; p × 0 for a pooled model
-    /// whose total scatter is known, where first moments are enough.
+    /// p × K: column k is the lower triangle, row by row, of Σ w_i r_ik y_i y_iᵀ (only its diagonal for a
+    /// diagonal model); p × 0 for a pooled model whose total scatter is known, where first moments are enough.
     pub crosses: DMatrix<f64>,
     /// Σ w_i r_i0 of the noise component (0 without one).
     pub noise_count: f64,

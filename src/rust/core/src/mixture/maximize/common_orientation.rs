@@ -1,0 +1,351 @@
+//! Σ_k = λ_k D A_k Dᵀ with the axes D common to all components: EVE, VVE (Celeux & Govaert 1995,
+//! section 3.3; for VVE the common principal components of Flury 1984).
+//!
+//! Given D the rest has a closed form, which leaves, with s_kj = (Dᵀ S_k D)_jj,
+//!
+//! ```text
+//! VVE: minimise Σ_k n_k Σ_j log s_kj        EVE: minimise Σ_k (Π_j s_kj)^(1/d)
+//! ```
+//!
+//! over rotations. Sweeps over all planes of two axes (the idea of Flury & Gautschi 1986), each solved over
+//! the whole period of its angle, find the valley; a quasi-Newton iteration over all angles at once finds
+//! its bottom. Every step of either goes down.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::diagonal::{diagonals_of_equal_volume, geometric_mean};
+use super::own_orientation::along;
+use super::plane::{Block, Plane};
+use super::quasi_newton::QuasiNewton;
+use super::Evidence;
+use crate::error::Result;
+use crate::linalg::symmetric_eigen;
+use crate::mixture::degeneracy::collapsed;
+
+/// Whether the components share their volume.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Volume {
+    Equal,
+    Variable,
+}
+
+/// Sweeps over all planes before the quasi-Newton iteration.
+const SWEEPS: usize = 2;
+
+/// Largest slope along any angle, relative to the objective's scale, that counts as a minimum.
+const FLAT: f64 = 1e-12;
+
+/// Most quasi-Newton steps; a dozen are usual.
+const MAX_STEPS: usize = 500;
+
+/// Longest quasi-Newton step, in radians of the angle that changes most.
+const LONGEST_STEP: f64 = 0.5;
+
+/// Most sweeps of [`common_axes`], which converges quadratically; only nearly equal eigenvalues need more,
+/// and then any axes in their plane will do.
+const MAX_AXES_SWEEPS: usize = 100;
+
+/// Covariance matrices of EVE or VVE from the best of several starts: the axes of `start` and of the pooled
+/// scatter; without `start` also those of each S_k. With the axes of `start` among them the objective cannot
+/// fall.
+pub(super) fn maximize(
+    evidence: &Evidence,
+    start: Option<&[DMatrix<f64>]>,
+    volume: Volume,
+) -> Result<Vec<DMatrix<f64>>> {
+    let mut best: Option<(f64, Axes)> = None;
+    for axes in starts(evidence, start)? {
+        let mut candidate = Axes::new(evidence, axes, volume);
+        for _ in 0..SWEEPS {
+            candidate.sweep();
+        }
+        let objective = candidate.objective();
+        if best.as_ref().is_none_or(|(least, _)| objective < *least) {
+            best = Some((objective, candidate));
+        }
+    }
+    let (_, mut axes) = best.ok_or_else(|| collapsed(0, "it has no scatter"))?;
+    axes.descend();
+    axes.covariances()
+}
+
+fn starts(evidence: &Evidence, start: Option<&[DMatrix<f64>]>) -> Result<Vec<DMatrix<f64>>> {
+    let mut starts = vec![symmetric_eigen(&evidence.pooled())?.1];
+    match start {
+        Some(previous) => starts.push(common_axes(previous)),
+        None => {
+            for scatter in &evidence.scatters {
+                starts.push(symmetric_eigen(scatter)?.1);
+            }
+        }
+    }
+    Ok(starts)
+}
+
+/// Candidate axes D with the scatter matrices seen in them.
+struct Axes<'a> {
+    evidence: &'a Evidence,
+    volume: Volume,
+    axes: DMatrix<f64>,
+    /// Dᵀ S_k D.
+    rotated: Vec<DMatrix<f64>>,
+}
+
+impl<'a> Axes<'a> {
+    fn new(evidence: &'a Evidence, axes: DMatrix<f64>, volume: Volume) -> Self {
+        let rotated = (evidence.scatters.iter())
+            .map(|scatter| axes.transpose() * scatter * &axes)
+            .collect();
+        Axes {
+            evidence,
+            volume,
+            axes,
+            rotated,
+        }
+    }
+
+    /// What the rotation minimises.
+    fn objective(&self) -> f64 {
+        let entries = self.rotated.iter().zip(&self.evidence.counts);
+        entries
+            .map(|(rotated, count)| {
+                let logs: f64 = rotated.diagonal().iter().map(|x| x.ln()).sum();
+                match self.volume {
+                    Volume::Variable => count * logs,
+                    Volume::Equal => (logs / rotated.nrows() as f64).exp(),
+                }
+            })
+            .sum()
+    }
+
+    /// Turns every pair of axes to its best angle, the others held.
+    fn sweep(&mut self) {
+        let d = self.axes.nrows();
+        for l in 0..d {
+            for m in l + 1..d {
+                let plane = self.plane(l, m);
+                let t = plane.minimize(plane.best_of_period());
+                self.rotate(l, m, 0.5 * t);
+            }
+        }
+    }
+
+    /// Quasi-Newton steps in all angles until the slope is zero up to rounding. Angles are those of
+    /// D ← D exp(Ω) with Ω skew-symmetric, taken afresh at each D.
+    fn descend(&mut self) {
+        let mut history = QuasiNewton::new(self.curvatures());
+        let mut slope = self.gradient();
+        let mut objective = self.objective();
+        for _ in 0..MAX_STEPS {
+            if slope.amax() <= FLAT * self.scale() || slope.iter().any(|x| x.is_nan()) {
+                break;
+            }
+            let mut step = -history.precondition(&slope);
+            if step.dot(&slope) >= 0.0 {
+                step = -slope.clone();
+            }
+            step *= (LONGEST_STEP / step.amax()).min(1.0);
+            let Some((next, taken)) = self.line_search(&slope, objective, step) else {
+                break;
+            };
+            let next_slope = next.gradient();
+            history.learn(taken, &next_slope - &slope);
+            objective = next.objective();
+            slope = next_slope;
+            *self = next;
+        }
+    }
+
+    /// The first of step, step/2, … that goes down enough (Armijo), or that leaves the objective where it is
+    /// up to rounding and makes the slope smaller.
+    fn line_search(
+        &self,
+        slope: &DVector<f64>,
+        objective: f64,
+        mut step: DVector<f64>,
+    ) -> Option<(Axes<'a>, DVector<f64>)> {
+        const HALVINGS: usize = 40;
+        let rounding = 8.0 * f64::EPSILON * objective.abs().max(self.scale());
+        for _ in 0..HALVINGS {
+            let next = self.turned(&step);
+            let change = next.objective() - objective;
+            let enough = change < 1e-4 * step.dot(slope) && change < -rounding;
+            if enough || (change <= rounding && next.gradient().norm() < slope.norm()) {
+                return Some((next, step));
+            }
+            step *= 0.5;
+        }
+        None
+    }
+
+    /// These axes after D ← D Q, Q the Cayley transform of the skew-symmetric matrix of `angles`.
+    fn turned(&self, angles: &DVector<f64>) -> Axes<'a> {
+        let d = self.axes.nrows();
+        let mut half = DMatrix::zeros(d, d);
+        for ((l, m), angle) in planes(d).zip(angles.iter()) {
+            half[(l, m)] = 0.5 * angle;
+            half[(m, l)] = -0.5 * angle;
+        }
+        let identity = DMatrix::identity(d, d);
+        // I − Ω/2 is never singular, since the eigenvalues of Ω are imaginary.
+        let rotation = (&identity - &half).lu().solve(&(&identity + &half));
+        let axes = &self.axes * rotation.unwrap_or(identity);
+        Axes::new(self.evidence, axes, self.volume)
+    }
+
+    /// Derivatives by the angle of each plane: Σ_k 2 (Dᵀ S_k D)_lm (a_km − a_kl), a_kj the derivative by s_kj.
+    fn gradient(&self) -> DVector<f64> {
+        let d = self.axes.nrows();
+        let mut gradient = DVector::zeros(d * (d - 1) / 2);
+        for (rotated, &count) in self.rotated.iter().zip(&self.evidence.counts) {
+            let weight = match self.volume {
+                Volume::Variable => count,
+                Volume::Equal => geometric_mean(&rotated.diagonal()) / d as f64,
+            };
+            let derivatives = rotated.diagonal().map(|s| weight / s);
+            for (slope, (l, m)) in gradient.iter_mut().zip(planes(d)) {
+                *slope += 2.0 * rotated[(l, m)] * (derivatives[m] - derivatives[l]);
+            }
+        }
+        gradient
+    }
+
+    /// Second derivatives by the angle of each plane, made positive.
+    fn curvatures(&self) -> DVector<f64> {
+        let d = self.axes.nrows();
+        let tiny = f64::EPSILON.sqrt() * self.scale();
+        let curvatures = planes(d).map(|(l, m)| {
+            let (_, second, _) = self.plane(l, m).derivatives(0.0);
+            (4.0 * second).abs().max(tiny)
+        });
+        DVector::from_iterator(d * (d - 1) / 2, curvatures)
+    }
+
+    /// What the derivatives by log s_kj add up to.
+    fn scale(&self) -> f64 {
+        match self.volume {
+            Volume::Variable => self.evidence.total(),
+            Volume::Equal => self.objective(),
+        }
+    }
+
+    /// The problem in the plane of axes l and m.
+    fn plane(&self, l: usize, m: usize) -> Plane {
+        let d = self.axes.nrows() as f64;
+        let (exponent, is_equal) = match self.volume {
+            Volume::Variable => (0.0, false),
+            Volume::Equal => (1.0 / d, true),
+        };
+        let entries = self.rotated.iter().zip(&self.evidence.counts);
+        let blocks = entries
+            .map(|(rotated, &count)| {
+                let (a, b, w) = (rotated[(l, l)], rotated[(m, m)], rotated[(l, m)]);
+                let weight = if is_equal {
+                    let others = (0..rotated.nrows()).filter(|&j| j != l && j != m);
+                    let logs: f64 = others.map(|j| rotated[(j, j)].ln()).sum();
+                    (logs / d).exp()
+                } else {
+                    count
+                };
+                Block {
+                    weight,
+                    determinant: (a * b - w * w).max(0.0),
+                    off_diagonal: w,
+                    half_difference: 0.5 * (a - b),
+                }
+            })
+            .collect();
+        Plane { blocks, exponent }
+    }
+
+    /// Turns axes l and m by `angle` in their plane.
+    fn rotate(&mut self, l: usize, m: usize, angle: f64) {
+        if angle == 0.0 {
+            return;
+        }
+        let (sine, cosine) = angle.sin_cos();
+        turn_columns(&mut self.axes, l, m, sine, cosine);
+        for rotated in &mut self.rotated {
+            turn_columns(rotated, l, m, sine, cosine);
+            turn_rows(rotated, l, m, sine, cosine);
+        }
+    }
+
+    /// Σ_k from the closed forms given D.
+    fn covariances(&self) -> Result<Vec<DMatrix<f64>>> {
+        let diagonals: Vec<DVector<f64>> = self.rotated.iter().map(|s| s.diagonal()).collect();
+        let variances = match self.volume {
+            Volume::Equal => diagonals_of_equal_volume(&diagonals, self.evidence.total())?,
+            Volume::Variable => {
+                let entries = diagonals.iter().zip(&self.evidence.counts);
+                entries.map(|(s, &count)| s / count).collect()
+            }
+        };
+        Ok(variances.iter().map(|v| along(&self.axes, v)).collect())
+    }
+}
+
+/// The pairs l < m of axes, in the order of the angles.
+fn planes(d: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..d).flat_map(move |l| (l + 1..d).map(move |m| (l, m)))
+}
+
+/// Columns l and m of M become c·l + s·m and c·m − s·l.
+fn turn_columns(matrix: &mut DMatrix<f64>, l: usize, m: usize, sine: f64, cosine: f64) {
+    for i in 0..matrix.nrows() {
+        let (x, y) = (matrix[(i, l)], matrix[(i, m)]);
+        matrix[(i, l)] = cosine * x + sine * y;
+        matrix[(i, m)] = cosine * y - sine * x;
+    }
+}
+
+/// The same for rows.
+fn turn_rows(matrix: &mut DMatrix<f64>, l: usize, m: usize, sine: f64, cosine: f64) {
+    for j in 0..matrix.ncols() {
+        let (x, y) = (matrix[(l, j)], matrix[(m, j)]);
+        matrix[(l, j)] = cosine * x + sine * y;
+        matrix[(m, j)] = cosine * y - sine * x;
+    }
+}
+
+/// Orthogonal axes in which all `matrices` (symmetric, of any common scale) are as diagonal as they can be:
+/// least squares of the off-diagonal entries, by the Jacobi angles of Cardoso & Souloumiac (1996). Exact for
+/// matrices that commute.
+pub(in crate::mixture) fn common_axes(matrices: &[DMatrix<f64>]) -> DMatrix<f64> {
+    let d = matrices[0].nrows();
+    let mut axes = DMatrix::identity(d, d);
+    let mut rotated: Vec<DMatrix<f64>> = (matrices.iter())
+        .map(|matrix| matrix / matrix.amax().max(f64::MIN_POSITIVE))
+        .collect();
+    for _ in 0..MAX_AXES_SWEEPS {
+        let mut largest = 0.0_f64;
+        for l in 0..d {
+            for m in l + 1..d {
+                let (mut on, mut off, mut cross) = (0.0, 0.0, 0.0);
+                for matrix in &rotated {
+                    let difference = matrix[(l, l)] - matrix[(m, m)];
+                    let twice = 2.0 * matrix[(l, m)];
+                    on += difference * difference;
+                    off += twice * twice;
+                    cross += difference * twice;
+                }
+                // Rounding noise has no axes.
+                if cross.hypot(on - off) <= 1e-28 {
+                    continue;
+                }
+                let angle = 0.25 * (2.0 * cross).atan2(on - off);
+                let (sine, cosine) = angle.sin_cos();
+                turn_columns(&mut axes, l, m, sine, cosine);
+                for matrix in &mut rotated {
+                    turn_columns(matrix, l, m, sine, cosine);
+                    turn_rows(matrix, l, m, sine, cosine);
+                }
+                largest = largest.max(sine.abs());
+            }
+        }
+        if largest <= f64::EPSILON {
+            break;
+        }
+    }
+    axes
+}
