@@ -127,7 +127,7 @@ em <- function(start, e_step, m_step, log_lik = NULL, control = em_control(),
                complete_log_lik = NULL, df = length(unlist(start)), nobs = NA_integer_, ...) {
   call <- rlang::current_env()
   matched <- match.call()
-  start <- check_start(start, call)
+  start <- check_parameters(start, call)
   check_function(e_step, "e_step", call)
   check_function(m_step, "m_step", call)
   if (!is.null(log_lik)) check_function(log_lik, "log_lik", call)
@@ -159,7 +159,7 @@ em <- function(start, e_step, m_step, log_lik = NULL, control = em_control(),
   fit
 }
 
-check_start <- function(start, call) {
+check_parameters <- function(start, call) {
   if (length(unlist(start)) == 0L) {
     abort_argument("start", "must hold at least one number.", call = call)
   }
