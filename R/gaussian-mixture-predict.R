@@ -176,6 +176,9 @@ simulate.ember_mixture <- function(object, nsim = 1, seed = NULL, n = NULL, ...)
   nsim <- check_count(nsim, "nsim", 1e6, call)
   if (is.null(n)) n <- if (is.null(object$data)) round(object$nobs) else nrow(object$data)
   n <- check_count(n, "n", .Machine$integer.max, call)
+  if (!is.null(seed) && !(is_number(seed) && abs(seed) <= .Machine$integer.max)) {
+    abort_argument("seed", "must be NULL or one whole number, as for `set.seed()`.", NULL, call)
+  }
   if (!is.null(object$noise)) {
     ember_abort(
       "A mixture with noise cannot be simulated: the region of the noise is not part of the fit.",

@@ -30,7 +30,7 @@ odd_data <- function() {
     good = good, one_dimension = good[, 1], frame = frame, formula = ~ mpg + wt, no_rows = good[0, ], one_row = good[1, , drop = FALSE],
     two_rows = good[1:2, ], three_rows = good[1:3, ], no_columns = good[, 0], one_column = frame["a"], empty = matrix(0, 0, 0),
     no_frame = data.frame(), frame_without_rows = frame[0, ], frame_without_columns = frame[, 0], one_number = 1, no_numbers = numeric(),
-    wide = matrix(rnorm(30), 3), very_wide = matrix(rnorm(200), 2), some_na = with_cell(NA), some_nan = with_cell(NaN),
+    wide = matrix(rnorm(30), 3), very_wide = matrix(rnorm(60), 2), some_na = with_cell(NA), some_nan = with_cell(NaN),
     some_inf = with_cell(Inf), some_minus_inf = with_cell(-Inf), na_column = cbind(good, NA), na_row = rbind(NA, good),
     all_na = good * NA, na_diagonal = cbind(c(good[1:12, 1], rep(NA, 12)), c(rep(NA, 12), good[13:24, 2])),
     mostly_na = replace(good, sample(2 * n, 40), NA), na_numbers = rep(NA_real_, 10), na_logicals = rep(NA, 10),
@@ -174,7 +174,7 @@ fuzz_em <- function() {
   ways_out <- list(
     error = function(...) stop("50% of %s %n {x}"), classed = function(...) stop(structure(class = c("odd", "error", "condition"), list(message = "%s", call = NULL))),
     no_message = function(...) stop(), abort = function(...) rlang::abort("{x} 50%s"), warning = function(...) { warning("%s"); 1 },
-    message = function(...) { message("told"); 1 }, missing = function(...) not_there, arguments = function() 1, recursion = function(...) { f <- function() f(); f() },
+missing = function(...) not_there, arguments = function() 1, recursion = function(...) { f <- function() f(); f() },
     loop = function(...) { eval(quote(break)); 1 }, restart = function(...) invokeRestart("not there"), nested = function(...) em_trace(1),
     inner_fit = function(...) gaussian_mixture(c(1, 2), k = 5)
   )
@@ -186,27 +186,50 @@ fuzz_em <- function() {
     })
   }
   steps <- c("e_step", "m_step", "log_lik")
-  c(
+  cases <- c(
     one_argument_at_a_time("em", em, linkage, names(formals(em))),
     unlist(lapply(c(steps, "complete_log_lik"), returning), recursive = FALSE), unlist(lapply(steps, leaving), recursive = FALSE)
   )
+  # Warnings and messages of the user's own steps are the user's.
+  lapply(cases, utils::modifyList, list(own_warnings = TRUE))
 }
 
 fuzz_cases <- function() {
   c(fuzz_data(), fuzz_mixture_arguments(), fuzz_control(), fuzz_methods(), fuzz_em())
 }
 
+# What no fitted mixture may hold.
+unsound <- function(fit) {
+  converged <- fit$status == "converged"
+  faults <- c(
+    "parameters that are not finite" = !all(is.finite(c(fit$weights, fit$means, fit$covariances))),
+    "no log-likelihood, but converged" = converged && !is.finite(fit$loglik),
+    "weights that do not sum to 1" = !isTRUE(all.equal(sum(fit$weights, fit$noise$weight), 1)) && is.null(fit$known$weights),
+    "weights out of range" = any(fit$weights < 0 | fit$weights > 1 + 1e-12),
+    "a covariance that is not positive definite" =
+      !all(apply(fit$covariances, 3L, function(sigma) is_positive_definite(as.matrix(sigma)))),
+    "an unknown status" = !fit$status %in% c("converged", "iteration_limit", "degenerate", "saddle", "interrupted")
+  )
+  names(which(is.na(faults) | faults))
+}
+
+# Whatever the units of the columns.
+is_positive_definite <- function(sigma) {
+  all(diag(sigma) > 0) && !inherits(try(chol(stats::cov2cor(sigma)), silent = TRUE), "try-error")
+}
+
 # NULL if the call returned or ended in a condition of ember; otherwise what went wrong.
 outcome_of <- function(case) {
   foreign <- NULL
+  value <- NULL
   note <- function(cnd) {
-    if (!inherits(cnd, "ember_warning")) foreign <<- paste("warning:", conditionMessage(cnd))
+    if (!inherits(cnd, "ember_warning") && !isTRUE(case$own_warnings)) foreign <<- paste("warning:", conditionMessage(cnd))
     invokeRestart("muffleWarning")
   }
   error <- tryCatch(
     withCallingHandlers(
       {
-        suppressMessages(utils::capture.output(do.call(case$f, case$arguments, quote = TRUE)))
+        suppressMessages(utils::capture.output(value <- do.call(case$f, case$arguments, quote = TRUE)))
         NULL
       },
       warning = note
@@ -222,5 +245,7 @@ outcome_of <- function(case) {
       return(paste0(case$label, ": ", message))
     }
   }
-  if (!is.null(foreign)) paste0(case$label, ": ", foreign)
+  if (!is.null(foreign)) return(paste0(case$label, ": ", foreign))
+  faults <- if (inherits(value, "ember_mixture")) unsound(value)
+  if (length(faults) > 0L) paste0(case$label, ": a fit with ", toString(faults))
 }
