@@ -133,7 +133,7 @@ density.ember_mixture <- function(x, n = 512, ...) {
   points <- density_grid(x, n)
   structure(
     list(
-      x = points, y = unname(stats::predict(x, points, type = "density")), bw = NA_real_, n = x$nobs,
+      x = points, y = exp(native_mixture_posterior(matrix(points), x, call)$log_density), bw = NA_real_, n = x$nobs,
       call = x$call, data.name = colnames(x$means), has.na = FALSE
     ),
     class = "density"

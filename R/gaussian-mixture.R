@@ -20,7 +20,7 @@
 #'   (k x d, or k numbers in one dimension) and `covariances` (d x d x k; or one d x d matrix, in one dimension a
 #'   number, common to all components; in one dimension also k variances). They imply `k`.
 #' @param noise `TRUE` adds a component of uniform noise over the smallest box around the data (along the axes or the
-#'   principal components); a number is the volume of the region to use instead.
+#'   principal components); a number is the volume of the region to use instead. Needs complete data.
 #' @param start Where to begin. `NULL` lets ember choose; `"kmeans"` and `"hierarchical"` name a method; a vector
 #'   gives each row a label `1..k` (0 for noise); an n x k matrix gives responsibilities (with noise, one column more,
 #'   the last); `list(means =, weights =, covariances =)` gives parameters, shaped as in `known`. In such a list weights
@@ -109,6 +109,12 @@ mixture_problem <- function(design, k, k_given, model, known, noise, start, n_st
   d <- ncol(design$x)
   dropped <- design$na_action
   noise <- check_noise(noise, design$x, call)
+  if (!is.null(noise) && anyNA(design$x)) {
+    abort_argument(
+      "noise", "cannot be combined with missing values: the density of noise in some of the columns is not known.",
+      c(i = "Leave `noise` out, or fit the complete rows (`na.omit()`)."), call
+    )
+  }
   known <- check_known(known, d, call)
   start <- check_start(start, nrow(design$x) + length(dropped), d, !is.null(noise), dropped, call)
   implied <- implied_components(known)
@@ -182,8 +188,14 @@ new_gaussian_mixture <- function(native, design, problem, call, error_call) {
 search_table <- function(table) {
   data.frame(
     k = as.integer(table$k), model = table$model, loglik = table$log_lik, df = as.integer(table$parameters),
-    AIC = table$aic, BIC = table$bic, ICL = table$icl, status = table$status, message = table$message
+    AIC = table$aic, BIC = table$bic, ICL = table$icl, status = table$status,
+    message = named_component(table$message, table$component)
   )
+}
+
+# Names the component that a message is about (0: none).
+named_component <- function(message, component) {
+  ifelse(component > 0L & nzchar(message), paste0("component ", component, ": ", message), message)
 }
 
 starts_table <- function(starts) {

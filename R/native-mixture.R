@@ -12,7 +12,9 @@ native_mixture_search <- function(x, weights, k, models, criterion, start, n_sta
 }
 
 native_mixture_posterior <- function(x, fit, call) {
-  native_result(mixture_posterior(x, native_mixture(fit), fit_threads(fit)), call)
+  native <- native_result(mixture_posterior(x, native_mixture(fit), fit_threads(fit)), call)
+  native$posterior <- matrix(native$posterior, nrow(x))
+  native
 }
 
 native_mixture_information <- function(x, weights, fit, known, type, scale, call) {

@@ -13,6 +13,7 @@ test_that("every argument that cannot be used has an error that names it", {
   expect_snapshot(error = TRUE, fit_faithful(k = 2, model = 3))
   expect_snapshot(error = TRUE, fit_faithful(k = 2, noise = "some"))
   expect_snapshot(error = TRUE, gaussian_mixture(cbind(a = x, b = 1), k = 2, noise = TRUE))
+  expect_snapshot(error = TRUE, gaussian_mixture(cbind(a = x, b = c(NA, x[-1])), k = 2, noise = TRUE))
   expect_snapshot(error = TRUE, fit_faithful(k = 2, n_starts = 0))
   expect_snapshot(error = TRUE, fit_faithful(k = 2, select = "CAIC"))
   expect_snapshot(error = TRUE, fit_faithful(k = 2, control = list()))

@@ -106,7 +106,7 @@ test_that("the bootstrap test finds two components in the waiting times", {
 })
 
 test_that("what the bootstrap test cannot do is an error", {
-  expect_snapshot(error = TRUE, bootstrap_lrt(c(x, NA), k = 1))
+  expect_snapshot(error = TRUE, bootstrap_lrt(cbind(x, y = c(NA, x[-1])), k = 1))
   expect_snapshot(error = TRUE, bootstrap_lrt(x, k = 1, replicates = 0))
   expect_snapshot(error = TRUE, bootstrap_lrt(x, k = 1, model = c("E", "V")))
   known <- gaussian_mixture(x, known = list(weights = c(0.5, 0.5)), model = "V")

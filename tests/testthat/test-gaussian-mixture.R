@@ -213,10 +213,13 @@ test_that("a component that collapses is named", {
 test_that("the prior is mclust's", {
   skip_if_not_installed("mclust")
   labels <- 1L + (faithful$waiting > 66)
-  for (model in c("EII", "VII", "EEI", "VVI", "EEE", "VVV")) {
+  # Not EII and EEI, where mclust departs from Fraley and Raftery (2007).
+  for (model in c("VII", "VVI", "EEE", "VVV")) {
     maximize <- getExportedValue("mclust", paste0("me", model))
-    prior <- do.call(mclust::defaultPrior, c(list(faithful, G = 2, modelName = model), mclust::priorControl()[-1]))
-    theirs <- maximize(as.matrix(faithful), mclust::unmap(labels), prior = mclust::priorControl(), control = mclust::emControl(tol = c(1e-13, 1e-12)))
+    theirs <- maximize(
+      as.matrix(faithful), mclust::unmap(labels),
+      prior = mclust::priorControl(), control = mclust::emControl(tol = c(1e-13, 1e-12))
+    )
     ours <- gaussian_mixture(faithful, model = model, start = labels, prior = mixture_prior(), control = tight())
     expect_equal(ours$loglik, theirs$loglik, tolerance = 1e-6, label = model)
     expect_equal(unname(t(ours$means)), unname(theirs$parameters$mean), tolerance = 1e-4, label = model)
