@@ -25,7 +25,9 @@ test_that("noise, weights and missing values are drawn too", {
   holes <- gaussian_mixture(x, k = 2, model = "VVV", weights = rep(1:2, 136))
   noisy <- gaussian_mixture(faithful, k = 2, model = "VVV", noise = TRUE)
   for (fit in list(holes, noisy)) {
-    for (what in c("density", "classification", "uncertainty")) expect_identical(plot(fit, what), fit)
+    for (what in c("density", "classification", "uncertainty")) expect_identical(
+      plot(fit, what), fit
+    )
     expect_identical(plot(fit, dimensions = 2), fit)
   }
 })
