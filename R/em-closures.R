@@ -50,7 +50,7 @@ guard <- function(compute, run) {
   function(...) {
     tryCatch(
       {
-        value <- withCallingHandlers(compute(...), warning = remember)
+        value <- withCallingHandlers(allowInterrupts(compute(...)), warning = remember)
         list("value", value)
       },
       error = function(error) {
@@ -115,7 +115,7 @@ abort_step <- function(step, message) {
 
 describe <- function(x) {
   if (is.null(x)) return("NULL")
-  plural <- if (length(x) == 1L) "" else if (is.list(x)) "s" else "s"
+  plural <- if (length(x) == 1L) "" else "s"
   noun <- if (is.list(x)) "a list of " else ""
   kind <- if (is.list(x)) "element" else if (is.numeric(x)) "number" else paste(class(x)[[1L]], "value")
   if (is.function(x)) "a function" else paste0(noun, length(x), " ", kind, plural)

@@ -149,6 +149,7 @@ em <- function(start, e_step, m_step, log_lik = NULL, control = em_control(), co
   )
   warn_drop(fit, call)
   warn_status(fit, call)
+  fit
 }
 
 check_start <- function(start, call) {

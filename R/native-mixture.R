@@ -4,12 +4,12 @@
 
 native_mixture_search <- function(x, weights, k, models, criterion, start, n_starts, known, noise,
                                   prior, control, call) {
+  control <- seeded(control)
   native_result(
-    mixture_search(
+    suspendInterrupts(mixture_search(
       x, as_double_or_null(weights), as.integer(k), as.character(models), criterion, start,
-      as.integer(n_starts),
-      known, noise, native_prior(prior, ncol(x)), seeded(control)
-    ),
+      as.integer(n_starts), known, noise, native_prior(prior, ncol(x)), control
+    )),
     call
   )
 }
@@ -49,12 +49,12 @@ native_mixture_quantile <- function(p, fit, call) {
 
 native_mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternative, replicates,
                                          n_starts, control, call) {
+  control <- seeded(control)
   native_result(
-    mixture_bootstrap_lrt(
+    suspendInterrupts(mixture_bootstrap_lrt(
       x, as_double_or_null(weights), model, as.integer(k_null), as.integer(k_alternative),
-      as.integer(replicates),
-      as.integer(n_starts), seeded(control)
-    ),
+      as.integer(replicates), as.integer(n_starts), control
+    )),
     call
   )
 }

@@ -22,25 +22,48 @@ draw_seed <- function() {
   sample.int(.Machine$integer.max, 2L, replace = TRUE)
 }
 
-# The control list as the core reads it; `show` draws the progress.
-native_control <- function(control) {
+# Interrupts in native code: the call runs under suspendInterrupts(), and the core asks, and calls back,
+# through R functions that allow them where a handler stands ready. So an interrupt never jumps through
+# the core, and the fit it ends is kept, in a script too.
+
+# The control list as the core reads it. The core calls `interrupted` to learn whether the user pressed
+# Ctrl-C, and `show`, if any, to show progress; the display ends with `frame`.
+native_control <- function(control, frame = rlang::caller_env()) {
   fields <- unclass(control)
-  fields$show <- if (isTRUE(control$progress)) progress_line()
+  fields$interrupted <- interrupted
+  fields$show <- if (isTRUE(control$progress)) progress_line(frame)
   fields
 }
 
-# A function that rewrites one line of the terminal with the state of the iterations.
-progress_line <- function() {
+interrupted <- function() {
+  tryCatch(
+    {
+      allowInterrupts(Sys.sleep(0)) # looks at pending interrupts
+      FALSE
+    },
+    interrupt = function(interrupt) TRUE
+  )
+}
+
+progress_line <- function(frame) {
+  bar <- cli::cli_progress_bar(
+    format = "{cli::pb_spin} iteration {cli::pb_current}{cli::pb_extra$state}",
+    total = NA, clear = TRUE, extra = list(state = ""), .envir = frame
+  )
   function(iteration, passes, loglik, distance) {
-    line <- paste0("iteration ", iteration)
-    if (!is.na(loglik)) line <- paste0(line, ", log-likelihood ", format(loglik, digits = 10L))
-    if (is.finite(distance)) line <- paste0(line, ", about ", format(distance, digits = 2L), " to go")
-    cat("\r", formatC(line, width = -getOption("width") + 1L), file = stderr(), sep = "")
+    state <- c(
+      if (!is.na(loglik)) paste(", log-likelihood", format(loglik, digits = 10L)),
+      if (is.finite(distance)) paste0(", about ", format(distance, digits = 2L), " below the limit")
+    )
+    extra <- list(state = paste(state, collapse = ""))
+    # A condition must not jump through the core, and a display that fails must not end a fit.
+    try(cli::cli_progress_update(set = iteration, extra = extra, id = bar, .envir = frame), silent = TRUE)
     invisible(NULL)
   }
 }
 
 # `last_error()` is the condition that a user's function raised last.
 native_em <- function(start, closures, control, call, last_error) {
-  native_result(em_run(start, closures, native_control(control)), call, error = last_error())
+  control <- native_control(control)
+  native_result(suspendInterrupts(em_run(start, closures, control)), call, error = last_error())
 }

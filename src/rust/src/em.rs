@@ -1,5 +1,7 @@
 //! A user's own model: its steps are R functions.
 
+use std::cell::Cell;
+
 use ember_core::em::{run, Model};
 use ember_core::Error;
 use extendr_api::prelude::*;
@@ -17,6 +19,8 @@ struct Closures {
     flatten: Function,
     unflatten: Function,
     has_log_lik: bool,
+    /// An interrupt may fall into a step that cannot report it; the next one that can does.
+    interrupted: Cell<bool>,
 }
 
 /// What `expect` returned: list(hidden, log-likelihood or NULL).
@@ -35,6 +39,7 @@ impl Closures {
             flatten: function("flatten")?,
             unflatten: function("unflatten")?,
             has_log_lik: element(closures, "has_log_lik")?.as_bool()?,
+            interrupted: Cell::new(false),
         })
     }
 }
@@ -42,18 +47,32 @@ impl Closures {
 /// Calls a guarded R function.
 pub fn call(function: &Function, arguments: Pairlist) -> ember_core::Result<Robj> {
     // A guarded function returns unless it is jumped out of, which only an interrupt does.
-    let answer = function.call(arguments).map_err(|_| Error::Interrupted)?;
-    let parts = answer.as_list().filter(|parts| parts.len() == 2);
+    let answer = function.call(arguments).ok();
+    let parts = answer.as_ref().and_then(|answer| answer.as_list());
     let (word, value) = match parts.as_ref().map(|parts| parts.as_slice()) {
-        Some([word, value]) => (word.as_str(), value.clone()),
-        _ => (None, ().into()),
+        Some([word, value]) => (word.as_str().unwrap_or("interrupt"), value.clone()),
+        _ => ("interrupt", ().into()),
     };
     match word {
-        Some("value") => Ok(value),
-        Some("interrupt") => Err(Error::Interrupted),
+        "value" => Ok(value),
+        "interrupt" => Err(Error::Interrupted),
         _ => Err(Error::Callback {
             message: value.as_str().unwrap_or("a step failed").into(),
         }),
+    }
+}
+
+impl Closures {
+    /// Calls a step; after an interrupt no other is begun.
+    fn call(&self, function: &Function, arguments: Pairlist) -> ember_core::Result<Robj> {
+        if self.interrupted.get() {
+            return Err(Error::Interrupted);
+        }
+        let answer = call(function, arguments);
+        if matches!(answer, Err(Error::Interrupted)) {
+            self.interrupted.set(true);
+        }
+        answer
     }
 }
 
@@ -62,7 +81,7 @@ impl Model for Closures {
     type Stats = Expected;
 
     fn expect(&mut self, params: &Robj) -> ember_core::Result<Expected> {
-        let value = call(&self.expect, pairlist!(params.clone()))?;
+        let value = self.call(&self.expect, pairlist!(params.clone()))?;
         let log_lik = value
             .as_list()
             .and_then(|parts| parts.elt(1).ok()?.as_real());
@@ -73,7 +92,7 @@ impl Model for Closures {
     }
 
     fn maximize(&mut self, stats: &Expected, previous: &Robj) -> ember_core::Result<Robj> {
-        call(
+        self.call(
             &self.maximize,
             pairlist!(stats.value.clone(), previous.clone()),
         )
@@ -89,19 +108,20 @@ impl Model for Closures {
 
     fn complete_objective(&self, stats: &Expected, params: &Robj) -> Option<f64> {
         let complete = self.complete.as_ref()?;
-        call(complete, pairlist!(stats.value.clone(), params.clone()))
+        self.call(complete, pairlist!(stats.value.clone(), params.clone()))
             .ok()?
             .as_real()
     }
 
     fn flatten(&self, params: &Robj) -> Option<Vec<f64>> {
-        call(&self.flatten, pairlist!(params.clone()))
+        self.call(&self.flatten, pairlist!(params.clone()))
             .ok()?
             .as_real_vector()
     }
 
     fn unflatten(&self, coordinates: &[f64], like: &Robj) -> Option<Robj> {
-        call(&self.unflatten, pairlist!(coordinates, like.clone())).ok()
+        self.call(&self.unflatten, pairlist!(coordinates, like.clone()))
+            .ok()
     }
 }
 

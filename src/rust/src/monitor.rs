@@ -1,6 +1,5 @@
 //! What happens in R while the core iterates: Ctrl-C and the progress display.
 
-use std::ffi::{c_int, c_void};
 use std::time::{Duration, Instant};
 
 use ember_core::em::{Flow, Progress};
@@ -8,41 +7,27 @@ use extendr_api::prelude::*;
 
 use crate::convert::element;
 
-unsafe extern "C" {
-    fn R_CheckUserInterrupt();
-    fn R_ToplevelExec(
-        function: Option<unsafe extern "C" fn(*mut c_void)>,
-        data: *mut c_void,
-    ) -> c_int;
-}
-
-unsafe extern "C" fn poll(_: *mut c_void) {
-    // SAFETY: runs inside R_ToplevelExec, which ends the long jump of an interrupt; this frame owns nothing.
-    unsafe { R_CheckUserInterrupt() }
-}
-
-/// Whether the user pressed Ctrl-C. To be called on R's own thread only.
-pub fn interrupted() -> bool {
-    // SAFETY: `poll` takes no data and R_ToplevelExec returns normally in every case.
-    unsafe { R_ToplevelExec(Some(poll), std::ptr::null_mut()) == 0 }
-}
-
 /// R looks after itself no more often than this.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// Asks R for interrupts and shows progress, at most every tenth of a second.
+/// Asks R for interrupts and shows progress, at most every tenth of a second, on R's own thread.
+///
+/// Both are R functions, because an interrupt that reaches the top level from native code ends a session that
+/// is not interactive; an R handler catches it in any.
 pub struct Monitor {
     last: Instant,
     show: Option<Function>,
+    interrupted: Option<Function>,
 }
 
 impl Monitor {
-    /// `control$show`, where given, is an R function that raises no condition: of iteration, passes,
-    /// log-likelihood and distance for one run, of parts done and all parts for a search.
+    /// `control` as made by `native_control()` in R/native.R.
     pub fn new(control: &List) -> Self {
+        let function = |name| element(control, name).and_then(|value| value.as_function());
         Monitor {
             last: Instant::now(),
-            show: element(control, "show").and_then(|show| show.as_function()),
+            show: function("show"),
+            interrupted: function("interrupted"),
         }
     }
 
@@ -65,14 +50,23 @@ impl Monitor {
         }
         self.last = Instant::now();
         if let Some(show) = &self.show {
-            if show.call(state()).is_err() {
-                return Flow::Stop; // only an interrupt leaves `show` without a value
-            }
+            // A display that fails must not end a fit.
+            let _ = show.call(state());
         }
-        if interrupted() {
+        if self.interrupted() {
             Flow::Stop
         } else {
             Flow::Continue
         }
+    }
+
+    /// Whether the user pressed Ctrl-C.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+            .as_ref()
+            .is_some_and(|ask| match ask.call(pairlist!()) {
+                Ok(answer) => answer.as_bool().unwrap_or(false),
+                Err(_) => true, // the function returns unless it is jumped out of
+            })
     }
 }

@@ -7,7 +7,11 @@ fn lines(file: &str) -> Vec<Vec<f64>> {
     std::fs::read_to_string(path)
         .unwrap()
         .lines()
-        .map(|line| line.split_whitespace().filter_map(|word| word.parse().ok()).collect())
+        .map(|line| {
+            line.split_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect()
+        })
         .collect()
 }
 
@@ -28,7 +32,12 @@ fn check(name: &str) {
     let merging = Merging::new(&posterior, rows, components, None).unwrap();
     assert_eq!(merging.steps.len(), components);
     for (step, line) in merging.steps.iter().zip(&expected[1..]) {
-        assert!((step.entropy - line[0]).abs() < 1e-9, "{} {}", step.entropy, line[0]);
+        assert!(
+            (step.entropy - line[0]).abs() < 1e-9,
+            "{} {}",
+            step.entropy,
+            line[0]
+        );
         let clusters: Vec<f64> = step.of_component.iter().map(|c| *c as f64 + 1.0).collect();
         assert_eq!(clusters, line[1..]);
     }

@@ -103,9 +103,10 @@ impl Convergence {
                 geometric_rest(gain.abs().max(floor), self.rate().powi(2))
             }
             Some(_) => f64::NAN,
+            // The step from here is still to come, so it is part of the distance.
             None => history
                 .relative_step()
-                .map_or(f64::NAN, |step| geometric_rest(step, self.rate())),
+                .map_or(f64::NAN, |step| step + geometric_rest(step, self.rate())),
         };
         if let Some(gain) = gain {
             let rises = objective > self.highest;

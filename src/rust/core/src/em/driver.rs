@@ -120,7 +120,10 @@ impl<'a, M: Model> Run<'a, M> {
         let here = evaluate(model, start)?;
         if model.has_objective() && !here.objective.is_finite() {
             return Err(Error::Numerical {
-                message: format!("the log-likelihood at the start is {}", here.objective),
+                message: format!(
+                    "The log-likelihood at the starting values is {}.",
+                    spell(here.objective)
+                ),
             });
         }
         let accelerator = Accelerator::new(settings.acceleration);
@@ -175,7 +178,7 @@ impl<'a, M: Model> Run<'a, M> {
             if self.model.has_objective() && !next.objective.is_finite() {
                 return Ok(Status::Degenerate {
                     component: 0,
-                    message: format!("the log-likelihood became {}", next.objective),
+                    message: format!("the log-likelihood became {}", spell(next.objective)),
                 });
             }
             self.advance(next, Step::Em);
@@ -307,6 +310,15 @@ fn evaluate<M: Model>(model: &mut M, params: M::Params) -> Result<Point<M>> {
         stats,
         objective,
     })
+}
+
+/// A number that is not finite, as R spells it.
+fn spell(value: f64) -> &'static str {
+    match value {
+        f64::INFINITY => "Inf",
+        f64::NEG_INFINITY => "-Inf",
+        _ => "NaN",
+    }
 }
 
 /// The status that an error in a step after the start stands for; misuse and callbacks stay errors.

@@ -42,8 +42,11 @@ pub fn simulate<R: Rng>(
             })
         }
     };
-    let roots: Vec<DMatrix<f64>> =
-        mixture.covariances.iter().map(linalg::cholesky).collect::<Result<_>>()?;
+    let roots: Vec<DMatrix<f64>> = mixture
+        .covariances
+        .iter()
+        .map(linalg::cholesky)
+        .collect::<Result<_>>()?;
     let mut x = DMatrix::zeros(rows, d);
     let mut classes = Vec::with_capacity(rows);
     for i in 0..rows {
@@ -140,7 +143,11 @@ impl Marginal {
         Ok(Marginal {
             weights: mixture.weights.clone(),
             means: mixture.means.row(column).iter().copied().collect(),
-            sds: mixture.covariances.iter().map(|sigma| sigma[(column, column)].sqrt()).collect(),
+            sds: mixture
+                .covariances
+                .iter()
+                .map(|sigma| sigma[(column, column)].sqrt())
+                .collect(),
             noise,
         })
     }
@@ -239,7 +246,11 @@ impl Marginal {
     /// Points at which `error` has both signs.
     fn bracket(&self, error: &dyn Fn(f64) -> f64) -> (f64, f64) {
         let edge = |sign: f64, reach: f64| {
-            let points = self.means.iter().zip(&self.sds).map(|(m, sd)| m + sign * reach * sd);
+            let points = self
+                .means
+                .iter()
+                .zip(&self.sds)
+                .map(|(m, sd)| m + sign * reach * sd);
             points.fold(f64::NAN, if sign < 0.0 { f64::min } else { f64::max })
         };
         let mut reach = 1.0;
@@ -294,7 +305,12 @@ fn log_sum_exp(terms: impl Iterator<Item = f64>) -> f64 {
     let terms: Vec<f64> = terms.collect();
     let largest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if largest.is_finite() {
-        largest + terms.iter().map(|term| (term - largest).exp()).sum::<f64>().ln()
+        largest
+            + terms
+                .iter()
+                .map(|term| (term - largest).exp())
+                .sum::<f64>()
+                .ln()
     } else {
         largest
     }

@@ -14,7 +14,10 @@ pub fn classification_entropy(
     weights: Option<&[f64]>,
 ) -> Result<f64> {
     check(posterior, rows, weights)?;
-    Ok(-posterior.chunks_exact(rows).map(|column| sum_x_log_x(column, weights)).sum::<f64>())
+    Ok(-posterior
+        .chunks_exact(rows)
+        .map(|column| sum_x_log_x(column, weights))
+        .sum::<f64>())
 }
 
 /// Integrated completed likelihood of Biernacki, Celeux & Govaert (2000) in R's sign, smaller is better:
@@ -73,13 +76,21 @@ impl Merging {
                 message: format!("has {} columns for {components} components", columns.len()),
             });
         }
-        let mut clusters: Vec<Vec<f64>> =
-            columns[..components].iter().map(|column| column.to_vec()).collect();
-        let noise: f64 =
-            columns[components..].iter().map(|column| -sum_x_log_x(column, weights)).sum();
+        let mut clusters: Vec<Vec<f64>> = columns[..components]
+            .iter()
+            .map(|column| column.to_vec())
+            .collect();
+        let noise: f64 = columns[components..]
+            .iter()
+            .map(|column| -sum_x_log_x(column, weights))
+            .sum();
         let mut own: Vec<f64> = clusters.iter().map(|c| sum_x_log_x(c, weights)).collect();
         let mut unions: Vec<Vec<f64>> = (0..components)
-            .map(|b| (0..b).map(|a| union(&clusters[a], &clusters[b], weights)).collect())
+            .map(|b| {
+                (0..b)
+                    .map(|a| union(&clusters[a], &clusters[b], weights))
+                    .collect()
+            })
             .collect();
         let mut of_component: Vec<usize> = (0..components).collect();
         let mut steps = vec![Clusters {
@@ -148,11 +159,19 @@ fn weight(weights: Option<&[f64]>, i: usize) -> f64 {
 }
 
 fn sum_x_log_x(column: &[f64], weights: Option<&[f64]>) -> f64 {
-    column.iter().enumerate().map(|(i, &x)| weight(weights, i) * x_log_x(x)).sum()
+    column
+        .iter()
+        .enumerate()
+        .map(|(i, &x)| weight(weights, i) * x_log_x(x))
+        .sum()
 }
 
 fn union(a: &[f64], b: &[f64], weights: Option<&[f64]>) -> f64 {
-    a.iter().zip(b).enumerate().map(|(i, (x, y))| weight(weights, i) * x_log_x(x + y)).sum()
+    a.iter()
+        .zip(b)
+        .enumerate()
+        .map(|(i, (x, y))| weight(weights, i) * x_log_x(x + y))
+        .sum()
 }
 
 fn check(posterior: &[f64], rows: usize, weights: Option<&[f64]>) -> Result<()> {

@@ -105,9 +105,7 @@ impl Prior {
         if self.mean.len() != d || !self.mean.iter().all(|x| x.is_finite()) {
             return invalid(format!("must have a mean of {d} finite numbers"));
         }
-        let scale = &self.scale;
-        let finite = scale.iter().all(|x| x.is_finite());
-        if scale.shape() != (d, d) || !finite || scale.diagonal().min() < 0.0 {
+        if self.scale.shape() != (d, d) || !is_covariance(&self.scale) {
             return invalid(format!(
                 "must have a scale that is a {d} x {d} covariance matrix"
             ));
@@ -153,6 +151,23 @@ impl Prior {
     }
 }
 
+/// Whether a square matrix is symmetric and positive semi-definite up to rounding, in any units.
+fn is_covariance(matrix: &DMatrix<f64>) -> bool {
+    let d = matrix.nrows();
+    let mut correlation = DMatrix::from_fn(d, d, |i, j| {
+        let size = (matrix[(i, i)] * matrix[(j, j)]).sqrt();
+        if size == 0.0 {
+            matrix[(i, j)]
+        } else {
+            matrix[(i, j)] / size
+        }
+    });
+    let asymmetry = (&correlation - correlation.transpose()).amax();
+    // A variance of 0 is allowed, and so is rounding.
+    correlation += DMatrix::from_diagonal_element(d, d, 1e-8);
+    asymmetry <= 1e-8 && cholesky(&correlation).is_ok()
+}
+
 /// Log density of the prior at `mixture`, without its normalising constant; 0 without a prior.
 ///
 /// EM with `rules` ascends the log-likelihood plus this. Known means have no prior; known covariances leave
@@ -179,4 +194,60 @@ pub fn log_prior(mixture: &Mixture, rules: &Rules) -> f64 {
         }
     }
     -0.5 * sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prior(scale: &[f64]) -> Prior {
+        Prior {
+            shrinkage: 0.01,
+            mean: DVector::zeros(2),
+            dof: 4.0,
+            scale: DMatrix::from_row_slice(2, 2, scale),
+        }
+    }
+
+    #[test]
+    fn the_scale_must_be_a_covariance_matrix() {
+        for good in [[1.0, 0.5, 0.5, 1.0], [1e12, 1.0, 1.0, 1e-12], [0.0; 4]] {
+            assert_eq!(prior(&good).validate(2), Ok(()));
+        }
+        for bad in [
+            [1.0, 2.0, 2.0, 1.0],
+            [1.0, 0.5, 0.0, 1.0],
+            [-1.0, 0.0, 0.0, 1.0],
+            [0.0, 1.0, 1.0, 1.0],
+            [f64::NAN, 0.0, 0.0, 1.0],
+        ] {
+            let message = prior(&bad).validate(2).unwrap_err().to_string();
+            assert!(
+                message.starts_with("`prior` must have a scale"),
+                "{message}"
+            );
+        }
+        assert!(prior(&[1.0, 0.0, 0.0, 1.0]).validate(3).is_err());
+    }
+
+    #[test]
+    fn the_default_follows_mclust() {
+        let covariance = DMatrix::from_row_slice(2, 2, &[4.0, 1.0, 1.0, 2.0]);
+        let default = |model, rows| {
+            Prior::default_for(
+                model,
+                4,
+                rows,
+                DVector::from_vec(vec![1.0, 2.0]),
+                &covariance,
+            )
+        };
+        let full = default(CovarianceModel::VVV, 100);
+        assert_eq!((full.shrinkage, full.dof), (0.01, 4.0));
+        assert_eq!(full.scale, &covariance / 4.0);
+        let few = default(CovarianceModel::EEE, 2).scale;
+        assert_eq!(few, DMatrix::from_row_slice(2, 2, &[1.0, 0.0, 0.0, 0.5]));
+        let diagonal = default(CovarianceModel::VEI, 100).scale;
+        assert_eq!(diagonal, DMatrix::from_diagonal_element(2, 2, 0.75));
+    }
 }

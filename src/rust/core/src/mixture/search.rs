@@ -14,7 +14,8 @@ use super::maximize::maximize;
 use super::model::{CovarianceModel, Mixture, Noise};
 use super::problem::Problem;
 use super::rules::Rules;
-use super::saddle::{coinciding, Stationarity};
+use super::saddle::Stationarity;
+use super::source::{Memory, Source};
 use super::stats::Moments;
 use crate::em::{Acceleration, Flow, Outcome, Progress, Settings, Status};
 use crate::error::{Error, Result};
@@ -31,10 +32,6 @@ const COMPARISON_TOLERANCE: f64 = 1e-5;
 
 /// Mixing weight that a noise component starts with.
 const NOISE_START: f64 = 0.05;
-
-/// Most rows × parameters² for which the point where EM stopped is examined in every direction; beyond, only
-/// coinciding components are looked for.
-const EXAMINED_WORK: f64 = 5e8;
 
 /// Rows × columns below which cells, not rows, are shared among threads.
 const SMALL_DATA: usize = 200_000;
@@ -238,7 +235,7 @@ impl Search<'_> {
         stop: &Stop,
     ) -> Result<(Run, Criteria)> {
         let rules = self.problem.rules(model, self.component_counts()[index])?;
-        let mut failure = Error::Interrupted;
+        let mut failure = no_partition();
         let mut short: Vec<Run> = Vec::new();
         for start in self.start_mixtures(index, model, &rules) {
             match start.and_then(|s| self.run_from(s, &rules, &self.short_settings(), stop)) {
@@ -376,15 +373,21 @@ impl Search<'_> {
 
     /// Whether `run` stopped at a maximum: goes on from beside a saddle, or says so in the status.
     fn examine(&self, run: &mut Run, rules: &Rules, stop: &Stop) -> Result<()> {
-        let (data, known) = (self.problem.data(), &rules.known);
-        let parameters = known.parameters(&run.params) as f64;
-        if data.rows() as f64 * parameters * parameters > EXAMINED_WORK {
-            if let Some(status) = saddle_status(false, &coinciding(&run.params)?) {
-                run.status = status;
+        let mut memory = Memory {
+            total: None, // second moments are needed in every direction
+            ..self.problem.memory()
+        };
+        let mut expect = |mixture: &Mixture| {
+            if stop.is_raised() {
+                return Err(Error::Interrupted);
             }
-            return Ok(());
-        }
-        let point = Stationarity::new(data, &run.params, known, self.problem.threads())?;
+            memory.expect(mixture)
+        };
+        let point = match Stationarity::new(&run.params, &rules.known, &mut expect) {
+            Ok(point) => point,
+            // Too many parameters to examine: the fit stands as it is.
+            Err(_) => return Ok(()),
+        };
         let Some(status) = saddle_status(point.is_saddle(), &point.coinciding) else {
             return Ok(());
         };
@@ -404,6 +407,14 @@ impl Search<'_> {
         Criteria::of(&run.params, stats.log_lik, stats.total_weight, &rules.known, |bic| {
             memory.icl(&run.params, bic)
         })
+    }
+}
+
+/// Why a number of components has no start.
+fn no_partition() -> Error {
+    Error::Degenerate {
+        component: 0,
+        message: "there are more components than distinct rows".into(),
     }
 }
 

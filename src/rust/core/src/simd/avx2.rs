@@ -23,6 +23,7 @@ operators!(Avx2: Add add _mm256_add_pd, Sub sub _mm256_sub_pd, Mul mul _mm256_mu
 impl Lanes for Avx2 {
     const WIDTH: usize = 4;
     const MANY_REGISTERS: bool = false;
+    const SCALES_TO_ZERO: bool = false;
     type Mask = __m256d;
 
     #[inline(always)]
@@ -64,9 +65,9 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn abs(self) -> Self {
+    fn neg_abs(self) -> Self {
         // SAFETY: see above.
-        Self(unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), self.0) })
+        Self(unsafe { _mm256_or_pd(_mm256_set1_pd(-0.0), self.0) })
     }
 
     #[inline(always)]

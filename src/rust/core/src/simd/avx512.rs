@@ -22,6 +22,7 @@ operators!(Avx512: Add add _mm512_add_pd, Sub sub _mm512_sub_pd, Mul mul _mm512_
 impl Lanes for Avx512 {
     const WIDTH: usize = 8;
     const MANY_REGISTERS: bool = true;
+    const SCALES_TO_ZERO: bool = true;
     type Mask = __mmask8;
 
     #[inline(always)]
@@ -63,9 +64,9 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn abs(self) -> Self {
+    fn neg_abs(self) -> Self {
         // SAFETY: see above.
-        Self(unsafe { _mm512_abs_pd(self.0) })
+        Self(unsafe { _mm512_or_pd(_mm512_set1_pd(-0.0), self.0) })
     }
 
     #[inline(always)]

@@ -13,9 +13,6 @@ pub(super) const EXPONENT_BIAS: f64 = 1023.0;
 const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
-/// Below it, e^x is not a normal double; it is set to zero.
-const EXP_UNDERFLOW: f64 = -708.0;
-
 /// (e^r − 1 − r) / r² on |r| ≤ log(2)/2, relative error of e^r below 4e-18.
 const EXP: [f64; 10] = [
     0.500_000_000_000_001_1,
@@ -42,25 +39,44 @@ const LOG: [f64; 7] = [
     0.147_961_092_741_721_62,
 ];
 
-/// e^x to about one unit in the last place for x ≤ 700; 0 below −708 (also at −∞); NaN stays.
+/// e^x to about one unit in the last place for x ≤ 700; NaN stays. Below −708, where e^x is no longer a normal double,
+/// it is 0, or a subnormal on the way to 0; at −∞ it is 0.
 ///
-/// x = n log 2 + r with |r| ≤ log(2)/2, e^x = 2^n (1 + r + r² p(r)), p evaluated in pairs (Estrin).
+/// x = n log 2 + r with |r| ≤ log(2)/2, e^x = 2^n (1 + r + r² p(r)), p evaluated in pairs (Estrin). Several vectors go
+/// side by side: one alone would wait for its own results most of the time.
 #[inline(always)]
-pub(crate) fn exp<L: Lanes>(x: L) -> L {
-    let floor = L::splat(EXP_UNDERFLOW);
-    let clamped = floor.max(x);
-    let n =
-        clamped.mul_add(L::splat(std::f64::consts::LOG2_E), L::splat(ROUNDER)) - L::splat(ROUNDER);
-    let r = n.neg_mul_add(L::splat(LN_2_HIGH), clamped);
-    let r = n.neg_mul_add(L::splat(LN_2_LOW), r);
-    let r2 = r * r;
-    let r4 = r2 * r2;
-    let pair = |i: usize| r.mul_add(L::splat(EXP[i + 1]), L::splat(EXP[i]));
-    let low = r2.mul_add(pair(2), pair(0));
-    let middle = r2.mul_add(pair(6), pair(4));
-    let p = r4.mul_add(r4.mul_add(pair(8), middle), low);
-    let power = r2.mul_add(p, r) + L::splat(1.0);
-    L::select(x.less(floor), L::splat(0.0), power.scale(n))
+pub(crate) fn exp<L: Lanes, const V: usize>(x: [L; V]) -> [L; V] {
+    let floor = L::splat(if L::SCALES_TO_ZERO { -1500.0 } else { -708.0 });
+    let rounder = L::splat(ROUNDER);
+    let (mut n, mut r, mut square, mut p) = (x, x, x, x);
+    for v in 0..V {
+        let clamped = floor.max(x[v]);
+        n[v] = clamped.mul_add(L::splat(std::f64::consts::LOG2_E), rounder) - rounder;
+        r[v] = n[v].neg_mul_add(L::splat(LN_2_HIGH), clamped);
+    }
+    for v in 0..V {
+        r[v] = n[v].neg_mul_add(L::splat(LN_2_LOW), r[v]);
+        square[v] = r[v] * r[v];
+    }
+    for v in 0..V {
+        let (r, r2) = (r[v], square[v]);
+        let p01 = r.mul_add(L::splat(EXP[1]), L::splat(EXP[0]));
+        let p23 = r.mul_add(L::splat(EXP[3]), L::splat(EXP[2]));
+        let p45 = r.mul_add(L::splat(EXP[5]), L::splat(EXP[4]));
+        let p67 = r.mul_add(L::splat(EXP[7]), L::splat(EXP[6]));
+        let p89 = r.mul_add(L::splat(EXP[9]), L::splat(EXP[8]));
+        let r4 = r2 * r2;
+        p[v] = r4.mul_add(r4.mul_add(p89, r2.mul_add(p67, p45)), r2.mul_add(p23, p01));
+    }
+    for v in 0..V {
+        let power = (square[v].mul_add(p[v], r[v]) + L::splat(1.0)).scale(n[v]);
+        p[v] = if L::SCALES_TO_ZERO {
+            power
+        } else {
+            L::select(x[v].less(floor), L::splat(0.0), power)
+        };
+    }
+    p
 }
 
 /// log x to about one unit in the last place for positive normal x.

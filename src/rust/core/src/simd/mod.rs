@@ -81,6 +81,8 @@ pub(crate) trait Lanes:
     const WIDTH: usize;
     /// Whether there are 32 registers of this kind rather than 16.
     const MANY_REGISTERS: bool;
+    /// Whether [`scale`](Lanes::scale) underflows to zero by itself, however negative n is.
+    const SCALES_TO_ZERO: bool;
     /// One truth value per lane.
     type Mask: Copy;
 
@@ -96,8 +98,8 @@ pub(crate) trait Lanes:
     fn neg_mul_add(self, factor: Self, term: Self) -> Self;
     /// The larger of the two; a NaN in `other` stays.
     fn max(self, other: Self) -> Self;
-    /// |x|.
-    fn abs(self) -> Self;
+    /// −|x|.
+    fn neg_abs(self) -> Self;
     /// Lanes where `self < other`.
     fn less(self, other: Self) -> Self::Mask;
     /// `yes` where the mask holds, else `no`.
@@ -138,7 +140,7 @@ pub(crate) fn dispatch<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     }
 }
 
-/// e^x for every value (whose number is a multiple of 8) on a given instruction set, for benchmarks.
+/// e^x for every value (whose number is a multiple of 16) on a given instruction set, for benchmarks.
 #[doc(hidden)]
 pub fn exp_in_place(isa: Isa, values: &mut [f64]) {
     dispatch(isa, ExpInPlace(values));
@@ -151,8 +153,11 @@ impl Kernel for ExpInPlace<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for values in self.0.chunks_exact_mut(L::WIDTH) {
-            exp(L::load(values)).store(values);
+        for values in self.0.chunks_exact_mut(2 * L::WIDTH) {
+            let (first, second) = values.split_at_mut(L::WIDTH);
+            let [a, b] = exp([L::load(first), L::load(second)]);
+            a.store(first);
+            b.store(second);
         }
     }
 }

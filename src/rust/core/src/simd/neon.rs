@@ -16,6 +16,7 @@ operators!(Neon: Add add vaddq_f64, Sub sub vsubq_f64, Mul mul vmulq_f64, Div di
 impl Lanes for Neon {
     const WIDTH: usize = 2;
     const MANY_REGISTERS: bool = true;
+    const SCALES_TO_ZERO: bool = false;
     type Mask = uint64x2_t;
 
     #[inline(always)]
@@ -57,9 +58,9 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
-    fn abs(self) -> Self {
+    fn neg_abs(self) -> Self {
         // SAFETY: see above.
-        Self(unsafe { vabsq_f64(self.0) })
+        Self(unsafe { vnegq_f64(vabsq_f64(self.0)) })
     }
 
     #[inline(always)]

@@ -44,6 +44,7 @@ impl Div for Scalar {
 impl Lanes for Scalar {
     const WIDTH: usize = 1;
     const MANY_REGISTERS: bool = false;
+    const SCALES_TO_ZERO: bool = false;
     type Mask = bool;
 
     #[inline(always)]
@@ -78,8 +79,8 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
-    fn abs(self) -> Self {
-        Self(self.0.abs())
+    fn neg_abs(self) -> Self {
+        Self(-self.0.abs())
     }
 
     #[inline(always)]

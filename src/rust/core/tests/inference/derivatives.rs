@@ -25,7 +25,9 @@ fn example(model: CovarianceModel, noise: bool) -> (DMatrix<f64>, Mixture) {
         });
     }
     let chart = Chart::new(&fit, &Known::default()).unwrap();
-    let phi: Vec<f64> = (0..chart.len()).map(|c| 0.1 * ((c * 7 + 3) as f64).sin()).collect();
+    let phi: Vec<f64> = (0..chart.len())
+        .map(|c| 0.1 * ((c * 7 + 3) as f64).sin())
+        .collect();
     (x, chart.mixture(&phi).unwrap())
 }
 
@@ -40,7 +42,10 @@ fn check(x: &DMatrix<f64>, weights: Option<&[f64]>, mixture: &Mixture, known: &K
     assert!((inference.stats().log_lik - f(&origin)).abs() < 1e-10 * f(&origin).abs());
     let gradient = oracle::gradient(&f, &origin, &vec![1e-3; chart.len()]);
     let score = &inference.stats().score;
-    assert!((score - &gradient).amax() < 1e-7 * (1.0 + gradient.amax()), "{name}: score");
+    assert!(
+        (score - &gradient).amax() < 1e-7 * (1.0 + gradient.amax()),
+        "{name}: score"
+    );
 
     let hessian = oracle::hessian(&f, &origin, &vec![4e-3; chart.len()]);
     let observed = inference.observed_information();
@@ -66,7 +71,11 @@ fn one_dimension_noise_weights_and_known_parts() {
         mixture.means[0] += 0.1;
         check(&x, Some(&weights), &mixture, &Known::default());
     }
-    for model in [CovarianceModel::VEI, CovarianceModel::EVE, CovarianceModel::VVV] {
+    for model in [
+        CovarianceModel::VEI,
+        CovarianceModel::EVE,
+        CovarianceModel::VVV,
+    ] {
         let (x, mixture) = example(model, true);
         let weights: Vec<f64> = (0..x.nrows()).map(|i| 0.5 + (i % 3) as f64).collect();
         check(&x, Some(&weights), &mixture, &Known::default());
@@ -86,7 +95,12 @@ fn one_dimension_noise_weights_and_known_parts() {
 
 #[test]
 fn missing_values_leave_the_likelihood_of_the_observed_ones() {
-    for model in [CovarianceModel::VVV, CovarianceModel::VEV, CovarianceModel::EVE, CovarianceModel::EEI] {
+    for model in [
+        CovarianceModel::VVV,
+        CovarianceModel::VEV,
+        CovarianceModel::EVE,
+        CovarianceModel::EEI,
+    ] {
         let (mut x, mixture) = example(model, false);
         for i in 0..x.nrows() {
             for j in 0..4 {
@@ -115,7 +129,10 @@ fn row_scores_statistics_and_threads_agree() {
     let two = ScoreStats::new(&data, &chart, 2).unwrap();
     assert_eq!(one.score, two.score);
     assert_eq!(one.outer, two.outer);
-    assert_eq!(one.observed_information(&chart), two.observed_information(&chart));
+    assert_eq!(
+        one.observed_information(&chart),
+        two.observed_information(&chart)
+    );
 
     let rows = scores(&data, &chart, 100..tall.nrows()).unwrap();
     let head = scores(&data, &chart, 0..100).unwrap();
@@ -123,7 +140,12 @@ fn row_scores_statistics_and_threads_agree() {
     let mut outer = DMatrix::zeros(chart.len(), chart.len());
     let mut outer_squared = outer.clone();
     for (i, weight) in weights.iter().enumerate() {
-        let row = if i < 100 { head.row(i) } else { rows.row(i - 100) }.transpose();
+        let row = if i < 100 {
+            head.row(i)
+        } else {
+            rows.row(i - 100)
+        }
+        .transpose();
         sum += &row * *weight;
         outer += &row * row.transpose() * *weight;
         outer_squared += &row * row.transpose() * (weight * weight);
@@ -133,7 +155,7 @@ fn row_scores_statistics_and_threads_agree() {
     assert!(oracle::difference(one.outer_squared.as_ref().unwrap(), &outer_squared) < 1e-12);
 
     let stats = expect(&data, &mixture, None, 1).unwrap();
-    let score = chart.score(&stats).unwrap();
+    let score = chart.score(&stats, &mixture).unwrap();
     assert!((&score - &one.score).amax() < 1e-9 * outer.amax().sqrt());
 }
 
@@ -147,8 +169,14 @@ fn wrong_input_is_an_error() {
     assert_eq!(error.kind(), "argument");
     x[(3, 1)] = f64::NAN;
     let data = Data::new(x.as_slice(), 150, 4, None).unwrap();
-    assert_eq!(ScoreStats::new(&data, &chart, 1).unwrap_err().kind(), "argument");
+    assert_eq!(
+        ScoreStats::new(&data, &chart, 1).unwrap_err().kind(),
+        "argument"
+    );
     let mut twisted = mixture.clone();
     twisted.model = CovarianceModel::VVE;
-    assert_eq!(Chart::new(&twisted, &Known::default()).unwrap_err().kind(), "numerical");
+    assert_eq!(
+        Chart::new(&twisted, &Known::default()).unwrap_err().kind(),
+        "numerical"
+    );
 }

@@ -18,7 +18,11 @@ pub fn matrix(file: &str) -> DMatrix<f64> {
 pub fn lines(file: &str) -> Vec<Vec<f64>> {
     read(file)
         .lines()
-        .map(|line| line.split_whitespace().filter_map(|word| word.parse().ok()).collect())
+        .map(|line| {
+            line.split_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect()
+        })
         .collect()
 }
 
@@ -30,11 +34,16 @@ pub fn fits(file: &str, d: usize) -> Vec<(f64, Mixture)> {
             let words: Vec<&str> = line.split_whitespace().collect();
             let model = CovarianceModel::from_name(words[0]).unwrap();
             let k: usize = words[1].parse().unwrap();
-            let values: Vec<f64> = words[2..].iter().map(|word| word.parse().unwrap()).collect();
+            let values: Vec<f64> = words[2..]
+                .iter()
+                .map(|word| word.parse().unwrap())
+                .collect();
             let (weights, rest) = values[1..].split_at(k);
             let (means, rest) = rest.split_at(k * d);
-            let covariances =
-                rest.chunks(d * d).map(|c| DMatrix::from_column_slice(d, d, c)).collect();
+            let covariances = rest
+                .chunks(d * d)
+                .map(|c| DMatrix::from_column_slice(d, d, c))
+                .collect();
             let mixture = Mixture {
                 model,
                 weights: weights.to_vec(),
@@ -51,34 +60,45 @@ pub fn fits(file: &str, d: usize) -> Vec<(f64, Mixture)> {
 pub fn log_lik(x: &DMatrix<f64>, weights: Option<&[f64]>, mixture: &Mixture) -> f64 {
     let d = x.ncols();
     let factors: Vec<Vec<Vec<f64>>> = mixture.covariances.iter().map(cholesky).collect();
+    let logs: Vec<f64> = factors
+        .iter()
+        .map(|l| (0..d).map(|j| l[j][j].ln()).sum::<f64>())
+        .collect();
     let mut sum = 0.0;
+    let mut y = vec![0.0; d];
     for i in 0..x.nrows() {
-        let complete = (0..d).all(|j| !x[(i, j)].is_nan());
         let observed: Vec<usize> = (0..d).filter(|&j| !x[(i, j)].is_nan()).collect();
+        let complete = observed.len() == d;
         let mut density = 0.0;
         for k in 0..mixture.weights.len() {
             let own;
-            let factor = if complete {
-                &factors[k]
+            let (factor, log) = if complete {
+                (&factors[k], logs[k])
             } else {
-                let part = mixture.covariances[k].select_rows(&observed).select_columns(&observed);
+                let part = mixture.covariances[k]
+                    .select_rows(&observed)
+                    .select_columns(&observed);
                 own = cholesky(&part);
-                &own
+                (&own, (0..observed.len()).map(|j| own[j][j].ln()).sum())
             };
-            let mut log_density = 0.0;
-            let mut y = vec![0.0; observed.len()];
+            let mut squares = 0.0;
             for (a, &j) in observed.iter().enumerate() {
                 let mut value = x[(i, j)] - mixture.means[(j, k)];
                 for b in 0..a {
                     value -= factor[a][b] * y[b];
                 }
                 y[a] = value / factor[a][a];
-                log_density -=
-                    0.5 * (y[a] * y[a] + std::f64::consts::TAU.ln()) + factor[a][a].ln();
+                squares += y[a] * y[a];
             }
+            let constant = observed.len() as f64 * std::f64::consts::TAU.ln();
+            let log_density: f64 = -0.5 * (squares + constant) - log;
             density += mixture.weights[k] * log_density.exp();
         }
-        if let Some(Noise { weight, log_density }) = mixture.noise {
+        if let Some(Noise {
+            weight,
+            log_density,
+        }) = mixture.noise
+        {
             density += weight * log_density.exp();
         }
         sum += weights.map_or(1.0, |w| w[i]) * density.ln();
@@ -135,7 +155,8 @@ pub fn hessian(f: &dyn Fn(&[f64]) -> f64, at: &[f64], steps: &[f64]) -> DMatrix<
                 if i == j {
                     (moved(&[(i, a)]) - 2.0 * center + moved(&[(i, -a)])) / (a * a)
                 } else {
-                    (moved(&[(i, a), (j, b)]) - moved(&[(i, a), (j, -b)])
+                    (moved(&[(i, a), (j, b)])
+                        - moved(&[(i, a), (j, -b)])
                         - moved(&[(i, -a), (j, b)])
                         + moved(&[(i, -a), (j, -b)]))
                         / (4.0 * a * b)
@@ -155,9 +176,16 @@ pub fn difference(a: &DMatrix<f64>, b: &DMatrix<f64>) -> f64 {
     let mut largest: f64 = 0.0;
     for i in 0..a.nrows() {
         for j in 0..a.ncols() {
-            let scale = (a[(i, i)].abs() * a[(j, j)].abs()).sqrt().max(f64::MIN_POSITIVE);
+            let scale = (a[(i, i)].abs() * a[(j, j)].abs())
+                .sqrt()
+                .max(f64::MIN_POSITIVE);
             let gap = (a[(i, j)] - b[(i, j)]).abs() / scale;
-            assert!(!gap.is_nan(), "entry ({i}, {j}): {} and {}", a[(i, j)], b[(i, j)]);
+            assert!(
+                !gap.is_nan(),
+                "entry ({i}, {j}): {} and {}",
+                a[(i, j)],
+                b[(i, j)]
+            );
             largest = largest.max(gap);
         }
     }

@@ -54,8 +54,9 @@ impl Textbook {
     pub fn coordinates(&self) -> Vec<f64> {
         let mixture = &self.like;
         let (k, d) = (mixture.weights.len(), mixture.means.nrows());
-        let mut psi: Vec<f64> =
-            (1..k).map(|c| (mixture.weights[c] / mixture.weights[0]).ln()).collect();
+        let mut psi: Vec<f64> = (1..k)
+            .map(|c| (mixture.weights[c] / mixture.weights[0]).ln())
+            .collect();
         psi.extend(mixture.means.iter());
         let [volume, shape, orientation] = letters(mixture.model);
         for c in 0..self.copies(volume) {
@@ -89,7 +90,10 @@ impl Textbook {
             covariance.diagonal().as_slice().to_vec()
         } else {
             let axes = &self.axes[component];
-            (axes.transpose() * covariance * axes).diagonal().as_slice().to_vec()
+            (axes.transpose() * covariance * axes)
+                .diagonal()
+                .as_slice()
+                .to_vec()
         }
     }
 
@@ -105,12 +109,18 @@ impl Textbook {
         mixture.means = DMatrix::from_vec(d, k, take(d * k));
         let [volume, shape, orientation] = letters(mixture.model);
         let volumes = take(self.copies(volume));
-        let form = if self.by_entries() { d * (d + 1) / 2 - 1 } else { d - 1 };
+        let form = if self.by_entries() {
+            d * (d + 1) / 2 - 1
+        } else {
+            d - 1
+        };
         let shapes: Vec<Vec<f64>> = (0..self.copies(shape)).map(|_| take(form)).collect();
         let rotations: Vec<Vec<f64>> = if self.by_entries() {
             Vec::new()
         } else {
-            (0..self.copies(orientation)).map(|_| take(d * (d - 1) / 2)).collect()
+            (0..self.copies(orientation))
+                .map(|_| take(d * (d - 1) / 2))
+                .collect()
         };
         let pick = |c: usize, count: usize| if count == 1 { 0 } else { c };
         for c in 0..k {
@@ -137,7 +147,8 @@ impl Textbook {
                 let axes = &self.axes[c] * cayley(&rotations[own], d);
                 matrix = &axes * matrix * axes.transpose();
             }
-            let scale = volumes[pick(c, volumes.len())].exp() / matrix.determinant().powf(1.0 / d as f64);
+            let scale =
+                volumes[pick(c, volumes.len())].exp() / matrix.determinant().powf(1.0 / d as f64);
             mixture.covariances[c] = matrix * scale;
         }
         mixture
@@ -151,7 +162,12 @@ impl Textbook {
 }
 
 pub fn value(mixture: &Mixture, coefficient: &Coefficient) -> f64 {
-    let Coefficient { kind, component, row, column } = *coefficient;
+    let Coefficient {
+        kind,
+        component,
+        row,
+        column,
+    } = *coefficient;
     let covariance = &mixture.covariances[component.max(1) - 1];
     match kind {
         CoefficientKind::Weight => mixture.weights[component - 1],

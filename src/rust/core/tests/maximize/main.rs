@@ -4,6 +4,7 @@ mod ascent;
 mod data;
 mod equivariance;
 mod mclust;
+mod orientation;
 mod prior;
 mod rules;
 mod stationary;

@@ -203,6 +203,18 @@ fn parameters_stop_a_model_without_objective() {
 }
 
 #[test]
+fn a_fast_model_without_objective_is_as_close_as_it_says() {
+    let mut model = Linear {
+        objective: false,
+        ..Linear::new(&[0.1])
+    };
+    for start in [1.0, 2.0, 3.0, 5.0, 8.0] {
+        let outcome = run(&mut model, vec![start], &Settings::default(), &mut silent).unwrap();
+        assert!(outcome.params[0].abs() <= 1.1e-8, "{}", outcome.params[0]);
+    }
+}
+
+#[test]
 fn the_rounding_floor_ends_a_run() {
     for offset in [-1e6, -1e9, 1e12] {
         for method in METHODS {

@@ -5,6 +5,12 @@ use super::components::Components;
 use super::posterior::Evidence;
 use crate::simd::{exp, log, Lanes};
 
+/// Vectors of rows that go side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+/// Rows come in multiples of this: two of the widest vectors.
+pub(super) const LOGIT_ROWS: usize = 16;
+
 /// With t = x − (μ₀ + μ₁)/2 and h = (μ₁ − μ₀)/2: log-odds ℓ = log(π₁/π₀) + 2 h t / σ², and
 /// log p(x) = (c₀ + c₁)/2 − (t² + h²)/2σ² + |ℓ|/2 + log(1 + e^−|ℓ|).
 pub(super) struct Logit {
@@ -40,45 +46,61 @@ impl Logit {
         }
     }
 
-    /// Adds the sums over rows that count once each.
+    /// Adds the sums over rows that count once each; their number is a multiple of [`LOGIT_ROWS`].
     #[inline(always)]
     pub fn add<L: Lanes>(&self, x: &[f64], sums: &mut LogitSums<L>, evidence: &mut Evidence<L>) {
-        let mut at = 0;
-        while at + L::WIDTH <= x.len() {
-            let (t, odds, term) = self.odds(L::load(&x[at..]));
-            let normaliser = L::splat(1.0) + term;
-            evidence.push(L::splat(0.0), normaliser);
-            let large = L::splat(1.0) / normaliser;
-            sums.square = t.mul_add(t, sums.square);
-            sums.odds = sums.odds + odds.abs();
-            sums.add(t, odds, large, term * large);
-            at += L::WIDTH;
+        let mut x = x;
+        while !x.is_empty() {
+            let (run, rest) = x.split_at(evidence.run(x.len()));
+            let mut product = L::splat(1.0);
+            for x in run.chunks_exact(SIDE_BY_SIDE * L::WIDTH) {
+                let (t, odds, term) = self.odds::<L>(x);
+                for v in 0..SIDE_BY_SIDE {
+                    let normaliser = L::splat(1.0) + term[v];
+                    product = product * normaliser;
+                    let large = L::splat(1.0) / normaliser;
+                    sums.square = t[v].mul_add(t[v], sums.square);
+                    sums.odds = sums.odds - odds[v].neg_abs();
+                    sums.add(t[v], odds[v], large, term[v] * large);
+                }
+            }
+            evidence.push(L::splat(0.0), product);
+            x = rest;
         }
     }
 
     /// Adds the sums over weighted rows.
     #[inline(always)]
     pub fn add_weighted<L: Lanes>(&self, x: &[f64], weights: &[f64], sums: &mut LogitSums<L>) {
-        let mut at = 0;
-        while at + L::WIDTH <= weights.len() {
-            let weight = L::load(&weights[at..]);
-            let (t, odds, term) = self.odds(L::load(&x[at..]));
-            let normaliser = L::splat(1.0) + term;
-            sums.logs = weight.mul_add(log(normaliser), sums.logs);
-            let large = weight / normaliser;
-            sums.square = (weight * t).mul_add(t, sums.square);
-            sums.odds = weight.mul_add(odds.abs(), sums.odds);
-            sums.add(t, odds, large, term * large);
-            at += L::WIDTH;
+        let width = SIDE_BY_SIDE * L::WIDTH;
+        for (x, weights) in x.chunks_exact(width).zip(weights.chunks_exact(width)) {
+            let (t, odds, term) = self.odds::<L>(x);
+            for v in 0..SIDE_BY_SIDE {
+                let weight = L::load(&weights[v * L::WIDTH..]);
+                let normaliser = L::splat(1.0) + term[v];
+                sums.logs = weight.mul_add(log(normaliser), sums.logs);
+                let large = weight / normaliser;
+                sums.square = (weight * t[v]).mul_add(t[v], sums.square);
+                sums.odds = weight.neg_mul_add(odds[v].neg_abs(), sums.odds);
+                sums.add(t[v], odds[v], large, term[v] * large);
+            }
         }
     }
 
     /// t, ℓ and e^−|ℓ|.
     #[inline(always)]
-    fn odds<L: Lanes>(&self, x: L) -> (L, L, L) {
-        let t = x - L::splat(self.middle);
-        let odds = t.mul_add(L::splat(self.slope), L::splat(self.intercept));
-        (t, odds, exp(L::splat(0.0) - odds.abs()))
+    fn odds<L: Lanes>(
+        &self,
+        x: &[f64],
+    ) -> ([L; SIDE_BY_SIDE], [L; SIDE_BY_SIDE], [L; SIDE_BY_SIDE]) {
+        let mut t = [L::splat(0.0); SIDE_BY_SIDE];
+        let (mut odds, mut term) = (t, t);
+        for v in 0..SIDE_BY_SIDE {
+            t[v] = L::load(&x[v * L::WIDTH..]) - L::splat(self.middle);
+            odds[v] = t[v].mul_add(L::splat(self.slope), L::splat(self.intercept));
+            term[v] = odds[v].neg_abs();
+        }
+        (t, odds, exp(term))
     }
 
     /// Moves the sums into `stats`, whose log-likelihood gets all but the normalisers in the evidence.

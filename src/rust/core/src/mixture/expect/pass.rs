@@ -7,7 +7,7 @@ use super::super::stats::MixtureStats;
 use super::axes::{self, Axes};
 use super::block::{fill, weights, Scratch};
 use super::components::{Components, Family};
-use super::logit::{Logit, LogitSums};
+use super::logit::{Logit, LogitSums, LOGIT_ROWS};
 use super::posterior::{normalise, normalise_rows, sum, Evidence};
 use super::small;
 use super::tiled::{self, Triangle};
@@ -83,33 +83,23 @@ fn logit_statistics<L: Lanes>(pass: &Pass, evidence: &mut Evidence<L>, stats: &m
     let logit = Logit::new(pass.components);
     let mut sums = LogitSums::new();
     let x = &pass.data.column(0)[pass.rows.clone()];
+    let whole = x.len() - x.len() % LOGIT_ROWS;
+    let mut rest = [[0.0; LOGIT_ROWS]; 2];
+    rest[0][..x.len() - whole].copy_from_slice(&x[whole..]);
     match pass.data.weights() {
         Some(weights) => {
             let weights = &weights[pass.rows.clone()];
-            let whole = weights.len() - weights.len() % L::WIDTH;
-            logit.add_weighted(x, &weights[..whole], &mut sums);
-            add_rest(&logit, &x[whole..], Some(&weights[whole..]), &mut sums);
+            logit.add_weighted(&x[..whole], &weights[..whole], &mut sums);
+            rest[1][..x.len() - whole].copy_from_slice(&weights[whole..]);
         }
         None => {
-            let whole = x.len() - x.len() % L::WIDTH;
             logit.add(&x[..whole], &mut sums, evidence);
-            add_rest(&logit, &x[whole..], None, &mut sums);
+            rest[1][..x.len() - whole].fill(1.0);
         }
     }
+    // The last rows are padded with rows of weight zero.
+    logit.add_weighted(&rest[0], &rest[1], &mut sums);
     logit.finish(sums, stats.total_weight, stats);
-}
-
-/// The last rows, fewer than a vector, padded with rows of weight zero.
-#[inline(always)]
-fn add_rest<L: Lanes>(logit: &Logit, x: &[f64], weights: Option<&[f64]>, sums: &mut LogitSums<L>) {
-    let mut padded = [[0.0; 8]; 2];
-    for (i, x) in x.iter().enumerate() {
-        padded[0][i] = *x;
-        padded[1][i] = weights.map_or(1.0, |weights| weights[i]);
-    }
-    if !x.is_empty() {
-        logit.add_weighted(&padded[0], &padded[1], sums);
-    }
 }
 
 /// Where a posterior pass writes: one slice of the shard's rows per component, and one for the log-density.

@@ -2,61 +2,49 @@
 
 use crate::simd::{exp, log, Lanes};
 
-/// Log-likelihood of rows that count once each, with one logarithm for many rows: the normalisers are multiplied,
-/// each being between 1 and the number of components because the largest term was divided out.
+/// Vectors of rows that are exponentiated side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+/// Log-likelihood of the rows seen so far, lane by lane.
+///
+/// Rows that count once each need one logarithm for many: their normalisers are multiplied, each being between 1 and the
+/// number of components because the largest term was divided out.
 pub(super) struct Evidence<L> {
-    product: L,
-    factors: usize,
-    most_factors: usize,
+    most_rows: usize,
     tops: L,
     logs: L,
-    weighted: f64,
 }
 
 impl<L: Lanes> Evidence<L> {
     /// For normalisers between 1 and `terms`.
     #[inline(always)]
     pub fn new(terms: usize) -> Self {
-        // e^700 is a double, and the bound is one more than the largest normaliser.
+        // e^700 is a double, and the base is one more than the largest normaliser.
         let most_factors = (700.0 / ((terms + 1) as f64).ln()) as usize;
         Evidence {
-            product: L::splat(1.0),
-            factors: 0,
-            most_factors: most_factors.max(1),
+            most_rows: most_factors * L::WIDTH,
             tops: L::splat(0.0),
             logs: L::splat(0.0),
-            weighted: 0.0,
         }
     }
 
-    /// One vector of rows whose log-density is `top + log(normaliser)`.
+    /// The number of rows, up to `rows`, whose normalisers can be multiplied.
     #[inline(always)]
-    pub fn push(&mut self, top: L, normaliser: L) {
-        self.tops = self.tops + top;
-        self.product = self.product * normaliser;
-        self.factors += 1;
-        if self.factors == self.most_factors {
-            self.flush();
-        }
+    pub fn run(&self, rows: usize) -> usize {
+        let step = SIDE_BY_SIDE * L::WIDTH;
+        rows.min((self.most_rows / step).max(1) * step)
     }
 
-    /// Log-densities already weighted and summed.
+    /// A run of rows whose log-densities are the sum of `tops` plus the logarithm of `product`.
     #[inline(always)]
-    pub fn push_sum(&mut self, weighted: f64) {
-        self.weighted += weighted;
+    pub fn push(&mut self, tops: L, product: L) {
+        self.tops = self.tops + tops;
+        self.logs = self.logs + log(product);
     }
 
     #[inline(always)]
-    fn flush(&mut self) {
-        self.logs = self.logs + log(self.product);
-        self.product = L::splat(1.0);
-        self.factors = 0;
-    }
-
-    #[inline(always)]
-    pub fn log_lik(mut self) -> f64 {
-        self.flush();
-        self.tops.sum() + self.logs.sum() + self.weighted
+    pub fn log_lik(self) -> f64 {
+        self.tops.sum() + self.logs.sum()
     }
 }
 
@@ -69,11 +57,21 @@ pub(super) fn normalise<L: Lanes>(
     evidence: &mut Evidence<L>,
 ) {
     let mut at = 0;
-    while at + L::WIDTH <= rows {
-        let (top, sum) = exponentiate::<L>(r, stride, at);
-        evidence.push(top, sum);
-        scale(r, stride, at, L::splat(1.0) / sum);
-        at += L::WIDTH;
+    while at < rows {
+        let end = at + evidence.run(rows - at);
+        let (mut tops, mut product) = (L::splat(0.0), L::splat(1.0));
+        while at < end {
+            let (top, sum) = exponentiate::<L>(r, stride, at);
+            let mut factor = sum;
+            for v in 0..SIDE_BY_SIDE {
+                tops = tops + top[v];
+                product = product * sum[v];
+                factor[v] = L::splat(1.0) / sum[v];
+            }
+            scale(r, stride, at, factor);
+            at += SIDE_BY_SIDE * L::WIDTH;
+        }
+        evidence.push(tops, product);
     }
 }
 
@@ -88,38 +86,63 @@ pub(super) fn normalise_rows<L: Lanes>(
 ) {
     let mut weighted = L::splat(0.0);
     let mut at = 0;
-    while at + L::WIDTH <= weights.len() {
-        let weight = L::load(&weights[at..]);
+    while at < weights.len() {
         let (top, sum) = exponentiate::<L>(r, stride, at);
-        let log_row = top + log(sum);
-        log_row.store(&mut log_density[at..]);
-        weighted = weight.mul_add(log_row, weighted);
-        scale(r, stride, at, weight / sum);
-        at += L::WIDTH;
+        let mut factor = sum;
+        for v in 0..SIDE_BY_SIDE {
+            let weight = L::load(&weights[at + v * L::WIDTH..]);
+            let log_row = top[v] + log(sum[v]);
+            log_row.store(&mut log_density[at + v * L::WIDTH..]);
+            weighted = weight.mul_add(log_row, weighted);
+            factor[v] = weight / sum[v];
+        }
+        scale(r, stride, at, factor);
+        at += SIDE_BY_SIDE * L::WIDTH;
     }
-    evidence.push_sum(weighted.sum());
+    evidence.push(weighted, L::splat(1.0));
 }
 
-/// Subtracts the largest term, so that no row underflows however far it is, and exponentiates.
+/// Subtracts the largest term, so that no row underflows however far it is, and exponentiates; returns that term and
+/// the normaliser.
 #[inline(always)]
-fn exponentiate<L: Lanes>(r: &mut [f64], stride: usize, at: usize) -> (L, L) {
-    let mut top = L::splat(f64::NEG_INFINITY);
+fn exponentiate<L: Lanes>(
+    r: &mut [f64],
+    stride: usize,
+    at: usize,
+) -> ([L; SIDE_BY_SIDE], [L; SIDE_BY_SIDE]) {
+    let width = SIDE_BY_SIDE * L::WIDTH;
+    let mut top = [L::splat(f64::NEG_INFINITY); SIDE_BY_SIDE];
     for column in r.chunks_exact(stride) {
-        top = top.max(L::load(&column[at..]));
+        let column = &column[at..at + width];
+        for (v, top) in top.iter_mut().enumerate() {
+            *top = top.max(L::load(&column[v * L::WIDTH..]));
+        }
     }
-    let mut sum = L::splat(0.0);
+    let mut sum = [L::splat(0.0); SIDE_BY_SIDE];
     for column in r.chunks_exact_mut(stride) {
-        let term = exp(L::load(&column[at..]) - top);
-        term.store(&mut column[at..]);
-        sum = sum + term;
+        let column = &mut column[at..at + width];
+        let mut term = top;
+        for v in 0..SIDE_BY_SIDE {
+            term[v] = L::load(&column[v * L::WIDTH..]) - top[v];
+        }
+        term = exp(term);
+        for v in 0..SIDE_BY_SIDE {
+            term[v].store(&mut column[v * L::WIDTH..]);
+            sum[v] = sum[v] + term[v];
+        }
     }
     (top, sum)
 }
 
 #[inline(always)]
-fn scale<L: Lanes>(r: &mut [f64], stride: usize, at: usize, factor: L) {
+fn scale<L: Lanes>(r: &mut [f64], stride: usize, at: usize, factor: [L; SIDE_BY_SIDE]) {
+    let width = SIDE_BY_SIDE * L::WIDTH;
     for column in r.chunks_exact_mut(stride) {
-        (L::load(&column[at..]) * factor).store(&mut column[at..]);
+        let column = &mut column[at..at + width];
+        for (v, factor) in factor.iter().enumerate() {
+            let values = &mut column[v * L::WIDTH..];
+            (L::load(values) * *factor).store(values);
+        }
     }
 }
 

@@ -7,17 +7,18 @@
 //! * means: μ_k = μ̂_k + L_k δ_k with L_k = chol Σ̂_k;
 //! * covariances: Σ_k = B_k exp(Ω) exp(S) A_k exp(−Ω) B_kᵀ, where B_k A_k B_kᵀ = Σ̂_k, S is symmetric and Ω
 //!   skew. Volume, shape and orientation of Banfield & Raftery (1993) are a trace, a trace-free part of S,
-//!   and Ω; the table in [`covariance_plan`] says which of them each model shares.
+//!   and Ω; the table in `frame` says which of them each model shares.
 //!
 //! Where two axes of a rotating model have the same length, turning one into the other changes nothing: the
 //! chart is singular there and [`crate::mixture::inference::Inference`] reports it.
 
 use nalgebra::{DMatrix, DVector};
 
+use super::frame::{self, frames, rotations, stretches, Frame, Part, Sharing};
 use crate::error::{Error, Result};
 use crate::linalg;
 use crate::mixture::known::Known;
-use crate::mixture::model::{CovarianceModel, Mixture, Noise};
+use crate::mixture::model::{Mixture, Noise};
 use crate::mixture::stats::MixtureStats;
 
 /// Most coordinates that an information matrix is computed for (its square is 200 MB).
@@ -64,14 +65,6 @@ pub struct Chart {
     frames: Vec<Frame>,
 }
 
-/// B A Bᵀ = Σ̂ of one component, and chol Σ̂.
-#[derive(Debug, Clone)]
-struct Frame {
-    basis: DMatrix<f64>,
-    axes: DVector<f64>,
-    cholesky: DMatrix<f64>,
-}
-
 impl Chart {
     /// Coordinates around `mixture` of everything that is not `known`.
     ///
@@ -102,7 +95,7 @@ impl Chart {
             }
         }
         if known.covariances.is_none() {
-            for (sharing, part) in covariance_plan(mixture.model).1 {
+            for (sharing, part) in frame::parts(mixture.model) {
                 chart.push_part(*sharing, *part);
             }
         }
@@ -149,7 +142,7 @@ impl Chart {
         &self.frames[component].cholesky
     }
 
-    /// B_k, in whose coordinates [`Chart::tangent`] and [`Chart::curvature`] are written.
+    /// B_k, in whose coordinates [`Chart::tangent`] and [`Chart::add_bend`] are written.
     pub fn basis(&self, component: usize) -> &DMatrix<f64> {
         &self.frames[component].basis
     }
@@ -175,7 +168,11 @@ impl Chart {
     /// Indices of the coordinates that move component `component`, weights included.
     pub fn touching(&self, component: usize) -> Vec<usize> {
         (0..self.len())
-            .filter(|&c| self.coordinates[c].component.is_none_or(|own| own == component))
+            .filter(|&c| {
+                self.coordinates[c]
+                    .component
+                    .is_none_or(|own| own == component)
+            })
             .collect()
     }
 
@@ -190,39 +187,118 @@ impl Chart {
         }
     }
 
-    /// Σ_ij Γ_ij ∂²M_ij/∂φ_a∂φ_b for the covariance coordinates of one component, C × C in the order of
-    /// `coordinates`: how far the chart bends along a gradient Γ.
-    pub fn curvature(
+    /// Σ_a φ_a Γ : ∂²M/∂φ_a∂φ_b for every b, added to `out` (length P), for M of one component and a gradient
+    /// Γ with respect to it: how the chart bends when it moves along `phi`.
+    pub fn add_bend(
         &self,
-        coordinates: &[usize],
         component: usize,
         gradient: &DMatrix<f64>,
-    ) -> DMatrix<f64> {
-        let d = self.mixture.dim();
-        let count = coordinates.len();
-        let mut tangents = DMatrix::zeros(d * d, count);
-        let mut adjoints = DMatrix::zeros(d * d, count);
-        for (column, &c) in coordinates.iter().enumerate() {
-            let adjoint = match self.coordinates[c].motion {
-                Motion::Stretch(s) => linalg::symmetrized(&(gradient * &self.stretches[s])),
-                Motion::Rotation(r) => commutator(gradient, &self.rotations[r]),
-                Motion::Weight(_) | Motion::Mean(_) => continue,
-            };
-            adjoints.column_mut(column).copy_from_slice(adjoint.as_slice());
-            if let Some(tangent) = self.tangent(c, component) {
-                tangents.column_mut(column).copy_from_slice(tangent.as_slice());
+        phi: &[f64],
+        out: &mut [f64],
+    ) {
+        let (stretch, rotation, _) = self.generators(component, phi);
+        let axes = DMatrix::from_diagonal(&self.frames[component].axes);
+        let turned = commutator(gradient, &rotation);
+        let stretched = &stretch * &axes;
+        let half_turned = commutator(&rotation, &axes) * 0.5;
+        // Rotations are applied last: their adjoint acts on the tangents of stretches; a pair of the same
+        // kind counts in both orders, half each.
+        let along_stretches = linalg::symmetrized(&(gradient * &stretched)) + &turned * &axes;
+        let along_rotations =
+            commutator(gradient, &(stretched + half_turned)) + commutator(&turned, &axes) * 0.5;
+        self.add_products(component, &along_stretches, &along_rotations, out);
+    }
+
+    /// Γ : ∂M/∂φ_c for every covariance coordinate c of `component`, added to `out`.
+    fn add_slope(&self, component: usize, gradient: &DMatrix<f64>, out: &mut [f64]) {
+        let axes = DMatrix::from_diagonal(&self.frames[component].axes);
+        self.add_products(
+            component,
+            &(gradient * &axes),
+            &commutator(gradient, &axes),
+            out,
+        );
+    }
+
+    fn add_products(
+        &self,
+        component: usize,
+        along_stretches: &DMatrix<f64>,
+        along_rotations: &DMatrix<f64>,
+        out: &mut [f64],
+    ) {
+        for (c, coordinate) in self.coordinates.iter().enumerate() {
+            if coordinate.component.is_none_or(|own| own == component) {
+                match coordinate.motion {
+                    Motion::Stretch(s) => out[c] += self.stretches[s].dot(along_stretches),
+                    Motion::Rotation(r) => out[c] += self.rotations[r].dot(along_rotations),
+                    Motion::Weight(_) | Motion::Mean(_) => {}
+                }
             }
         }
-        let products = adjoints.transpose() * tangents;
-        let rotates = |c: usize| matches!(self.coordinates[c].motion, Motion::Rotation(_));
-        DMatrix::from_fn(count, count, |a, b| {
-            match (rotates(coordinates[a]), rotates(coordinates[b])) {
-                // The rotation is applied last, so its adjoint acts on the other's tangent.
-                (true, false) => products[(a, b)],
-                (false, true) => products[(b, a)],
-                _ => 0.5 * (products[(a, b)] + products[(b, a)]),
+    }
+
+    /// S, Ω and δ of one component at φ.
+    fn generators(
+        &self,
+        component: usize,
+        phi: &[f64],
+    ) -> (DMatrix<f64>, DMatrix<f64>, DVector<f64>) {
+        let d = self.mixture.dim();
+        let mut stretch = DMatrix::zeros(d, d);
+        let mut rotation = DMatrix::zeros(d, d);
+        let mut shift = DVector::zeros(d);
+        for (c, coordinate) in self.coordinates.iter().enumerate() {
+            if coordinate.component.is_none_or(|own| own == component) && phi[c] != 0.0 {
+                match coordinate.motion {
+                    Motion::Weight(_) => {}
+                    Motion::Mean(j) => shift[j] += phi[c],
+                    Motion::Stretch(s) => stretch += &self.stretches[s] * phi[c],
+                    Motion::Rotation(r) => rotation += &self.rotations[r] * phi[c],
+                }
             }
-        })
+        }
+        (stretch, rotation, shift)
+    }
+
+    /// Information about each coordinate that rows with known labels are expected to carry, length P.
+    ///
+    /// Coordinates are orthogonal in it: W for a weight, N_k for a mean, Σ_k ½ N_k tr S² for a stretch and
+    /// Σ_k N_k (a_i − a_j)²/(a_i a_j) for a rotation. 0 where a coordinate moves nothing.
+    pub fn complete_information(&self, counts: &[f64], total_weight: f64) -> DVector<f64> {
+        let smallest_weight = all_weights(&self.mixture).into_iter().fold(1.0, f64::min);
+        DVector::from_iterator(
+            self.len(),
+            self.coordinates
+                .iter()
+                .map(|coordinate| match coordinate.motion {
+                    Motion::Weight(_) if smallest_weight > 0.0 => total_weight,
+                    Motion::Weight(_) => 0.0,
+                    motion => (0..counts.len())
+                        .filter(|&k| coordinate.component.is_none_or(|own| own == k))
+                        .map(|k| counts[k] * self.unit_information(motion, k))
+                        .sum(),
+                }),
+        )
+    }
+
+    fn unit_information(&self, motion: Motion, component: usize) -> f64 {
+        match motion {
+            Motion::Weight(_) | Motion::Mean(_) => 1.0,
+            Motion::Stretch(s) => 0.5 * self.stretches[s].norm_squared(),
+            Motion::Rotation(r) => {
+                let axes = &self.frames[component].axes;
+                let turned = &self.rotations[r];
+                let mut sum = 0.0;
+                for j in 0..axes.len() {
+                    for i in j + 1..axes.len() {
+                        let ratio = (axes[i] - axes[j]).powi(2) / (axes[i] * axes[j]);
+                        sum += turned[(i, j)].powi(2) * ratio;
+                    }
+                }
+                sum
+            }
+        }
     }
 
     /// The mixture at φ.
@@ -237,24 +313,15 @@ impl Chart {
                 message: format!("must have {} values, not {}", self.len(), phi.len()),
             });
         }
-        let (k, d) = (self.mixture.components(), self.mixture.dim());
         let mut moved = self.mixture.clone();
         let mut eta = DVector::zeros(self.weight_scores.nrows());
-        for component in 0..k {
-            let mut stretch = DMatrix::zeros(d, d);
-            let mut rotation = DMatrix::zeros(d, d);
-            let mut shift = DVector::zeros(d);
-            for c in self.touching(component) {
-                match self.coordinates[c].motion {
-                    Motion::Weight(q) if component == 0 => {
-                        eta += self.weight_scores.column(q) * phi[c];
-                    }
-                    Motion::Weight(_) => {}
-                    Motion::Mean(j) => shift[j] += phi[c],
-                    Motion::Stretch(s) => stretch += &self.stretches[s] * phi[c],
-                    Motion::Rotation(r) => rotation += &self.rotations[r] * phi[c],
-                }
+        for (coordinate, value) in self.coordinates.iter().zip(phi) {
+            if let Motion::Weight(q) = coordinate.motion {
+                eta += self.weight_scores.column(q) * *value;
             }
+        }
+        for component in 0..self.mixture.components() {
+            let (stretch, rotation, shift) = self.generators(component, phi);
             let frame = &self.frames[component];
             let mean = self.mixture.means.column(component) + &frame.cholesky * shift;
             moved.means.set_column(component, &mean);
@@ -266,46 +333,82 @@ impl Chart {
         Ok(moved)
     }
 
-    /// Score ∂ℓ/∂φ at the fit from statistics that were taken there; `None` when they lack the second
-    /// moments that a covariance's score needs (the pooled fast path).
-    pub fn score(&self, stats: &MixtureStats) -> Option<DVector<f64>> {
-        let (k, d) = (self.mixture.components(), self.mixture.dim());
+    /// Derivatives of the log-likelihood with respect to weights, means and covariances at `mixture`, from
+    /// `stats` taken there, carried back to the tangent space at φ = 0. At the fit itself this is the score.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when `stats` lack the second moments that a covariance's score needs (the pooled
+    /// fast path); [`Error::NotPositiveDefinite`].
+    pub fn score(&self, stats: &MixtureStats, mixture: &Mixture) -> Result<DVector<f64>> {
+        let gradients = self.covariance_gradients(stats, mixture)?;
         let mut score = DVector::zeros(self.len());
-        for component in 0..k {
-            let frame = &self.frames[component];
-            let count = stats.counts[component];
-            let inverse = linalg::inverse_lower(&frame.cholesky) * &frame.basis;
-            for c in self.touching(component) {
-                match self.coordinates[c].motion {
-                    Motion::Weight(q) => score[c] += count * self.weight_scores[(component, q)],
-                    Motion::Mean(j) => score[c] += stats.sums[(j, component)],
-                    Motion::Stretch(_) | Motion::Rotation(_) => {
-                        if stats.crosses.nrows() != d * (d + 1) / 2 {
-                            return None;
-                        }
-                        let tangent = self.tangent(c, component)?;
-                        let relative = &inverse * tangent * inverse.transpose();
-                        let mut p = 0;
-                        for i in 0..d {
-                            for j in 0..=i {
-                                let share = if i == j { 0.5 } else { 1.0 };
-                                score[c] +=
-                                    share * relative[(i, j)] * stats.crosses[(p, component)];
-                                p += 1;
-                            }
-                        }
-                        score[c] -= 0.5 * count * relative.trace();
+        for (component, gradient) in gradients.iter().enumerate() {
+            self.add_slope(component, gradient, score.as_mut_slice());
+            let lower = linalg::cholesky(&mixture.covariances[component])?;
+            let pull = linalg::inverse_lower(&lower) * &self.frames[component].cholesky;
+            let shift = pull.transpose() * stats.sums.column(component);
+            for (c, coordinate) in self.coordinates.iter().enumerate() {
+                if let (Some(own), Motion::Mean(j)) = (coordinate.component, coordinate.motion) {
+                    if own == component {
+                        score[c] += shift[j];
                     }
                 }
             }
         }
-        if self.mixture.noise.is_some() {
-            let (given_noise, at) = self.noise_score();
-            for (value, c) in given_noise.iter().zip(at) {
-                score[c] += stats.noise_count * value;
+        let counts = stats
+            .counts
+            .iter()
+            .copied()
+            .chain(self.mixture.noise.map(|_| stats.noise_count));
+        for (label, (count, weight)) in counts.zip(all_weights(mixture)).enumerate() {
+            for (c, coordinate) in self.coordinates.iter().enumerate() {
+                if let Motion::Weight(q) = coordinate.motion {
+                    let excess = count - stats.total_weight * weight;
+                    score[c] += excess * self.weight_scores[(label, q)];
+                }
             }
         }
-        Some(score)
+        Ok(score)
+    }
+
+    /// ∂ℓ/∂M of each component at `mixture`, from `stats` taken there; zero where covariances are known.
+    ///
+    /// # Errors
+    /// As [`Chart::score`].
+    pub fn covariance_gradients(
+        &self,
+        stats: &MixtureStats,
+        mixture: &Mixture,
+    ) -> Result<Vec<DMatrix<f64>>> {
+        let d = self.mixture.dim();
+        if !self.coordinates.iter().any(|c| c.motion.is_covariance()) {
+            return Ok(vec![DMatrix::zeros(d, d); mixture.components()]);
+        }
+        // Diagonal models hold squares alone; their chart has no other direction.
+        let squares_only = mixture.model.is_diagonal() && stats.crosses.nrows() == d;
+        if !squares_only && stats.crosses.nrows() != d * (d + 1) / 2 {
+            return Err(Error::Argument {
+                argument: "stats",
+                message: "must hold second moments".into(),
+            });
+        }
+        let mut gradients = Vec::with_capacity(mixture.components());
+        for (component, covariance) in mixture.covariances.iter().enumerate() {
+            let inverse = linalg::inverse_lower(&linalg::cholesky(covariance)?);
+            let pull = inverse * &self.frames[component].basis;
+            let mut excess = DMatrix::zeros(d, d);
+            let mut p = 0;
+            for i in 0..d {
+                for j in if squares_only { i } else { 0 }..=i {
+                    excess[(i, j)] = 0.5 * stats.crosses[(p, component)];
+                    excess[(j, i)] = excess[(i, j)];
+                    p += 1;
+                }
+                excess[(i, i)] -= 0.5 * stats.counts[component];
+            }
+            gradients.push(linalg::symmetrized(&(pull.transpose() * excess * pull)));
+        }
+        Ok(gradients)
     }
 
     fn push(&mut self, component: Option<usize>, motion: Motion) {
@@ -340,131 +443,6 @@ impl Chart {
     }
 }
 
-impl Frame {
-    /// B exp(Ω) exp(S) A exp(−Ω) Bᵀ.
-    fn moved(&self, stretch: &DMatrix<f64>, rotation: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-        let (values, vectors) = linalg::symmetric_eigen(stretch)?;
-        let stretched =
-            &vectors * DMatrix::from_diagonal(&values.map(f64::exp)) * vectors.transpose();
-        let turn = &self.basis * rotation.exp();
-        let core = stretched * DMatrix::from_diagonal(&self.axes);
-        let moved = linalg::symmetrized(&(&turn * core * turn.transpose()));
-        if moved.iter().all(|x| x.is_finite()) {
-            Ok(moved)
-        } else {
-            Err(Error::Numerical {
-                message: "a covariance matrix overflowed".into(),
-            })
-        }
-    }
-}
-
-/// Who shares a part of the covariance matrices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sharing {
-    Common,
-    Each,
-}
-
-/// A part of a covariance matrix that can move on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Determinant.
-    Volume,
-    /// Ratios of the axes.
-    Shape,
-    /// Volume and shape.
-    Axes,
-    /// Ratios and directions of the axes.
-    Form,
-    /// All of a symmetric matrix.
-    Full,
-    /// Directions of the axes.
-    Orientation,
-}
-
-/// The B and A in which a model's parts are simple.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FrameKind {
-    /// B = I, A = Σ̂: the axes are the coordinates'.
-    Identity,
-    /// B = chol Σ̂, A = I.
-    Cholesky,
-    /// B = D, the same for all components.
-    CommonAxes,
-    /// B = D_k.
-    OwnAxes,
-}
-
-/// Frame and free parts of each covariance model.
-fn covariance_plan(model: CovarianceModel) -> (FrameKind, &'static [(Sharing, Part)]) {
-    use CovarianceModel::*;
-    use FrameKind::*;
-    use Part::*;
-    use Sharing::*;
-    match model {
-        E | EII => (Identity, &[(Common, Volume)]),
-        V | VII => (Identity, &[(Each, Volume)]),
-        EEI => (Identity, &[(Common, Axes)]),
-        VEI => (Identity, &[(Each, Volume), (Common, Shape)]),
-        EVI => (Identity, &[(Common, Volume), (Each, Shape)]),
-        VVI => (Identity, &[(Each, Axes)]),
-        EEE => (Cholesky, &[(Common, Full)]),
-        VEE => (Cholesky, &[(Each, Volume), (Common, Form)]),
-        EVE => (CommonAxes, &[(Common, Volume), (Each, Shape), (Common, Orientation)]),
-        VVE => (CommonAxes, &[(Each, Axes), (Common, Orientation)]),
-        EEV => (OwnAxes, &[(Common, Axes), (Each, Orientation)]),
-        VEV => (OwnAxes, &[(Each, Volume), (Common, Shape), (Each, Orientation)]),
-        EVV => (Cholesky, &[(Common, Volume), (Each, Form)]),
-        VVV => (Cholesky, &[(Each, Full)]),
-    }
-}
-
-/// Basis matrices S of a stretching part.
-fn stretches(part: Part, d: usize) -> Vec<DMatrix<f64>> {
-    let unit = |i: usize| {
-        let mut matrix = DMatrix::zeros(d, d);
-        matrix[(i, i)] = 1.0;
-        matrix
-    };
-    // Helmert contrasts: orthonormal diagonals of trace zero.
-    let contrast = |j: usize| {
-        let norm = ((j * (j + 1)) as f64).sqrt();
-        let mut diagonal = DVector::zeros(d);
-        diagonal.rows_mut(0, j).fill(1.0 / norm);
-        diagonal[j] = -(j as f64) / norm;
-        DMatrix::from_diagonal(&diagonal)
-    };
-    let off_diagonal = (0..d).flat_map(|j| (j + 1..d).map(move |i| (i, j))).map(|(i, j)| {
-        let mut matrix = DMatrix::zeros(d, d);
-        matrix[(i, j)] = std::f64::consts::FRAC_1_SQRT_2;
-        matrix[(j, i)] = std::f64::consts::FRAC_1_SQRT_2;
-        matrix
-    });
-    match part {
-        Part::Volume => vec![DMatrix::identity(d, d)],
-        Part::Shape => (1..d).map(contrast).collect(),
-        Part::Axes => (0..d).map(unit).collect(),
-        Part::Form => (1..d).map(contrast).chain(off_diagonal).collect(),
-        Part::Full => (0..d).map(unit).chain(off_diagonal).collect(),
-        Part::Orientation => Vec::new(),
-    }
-}
-
-/// Basis of the skew matrices.
-fn rotations(d: usize) -> Vec<DMatrix<f64>> {
-    let mut basis = Vec::new();
-    for j in 0..d {
-        for i in j + 1..d {
-            let mut matrix = DMatrix::zeros(d, d);
-            matrix[(i, j)] = 1.0;
-            matrix[(j, i)] = -1.0;
-            basis.push(matrix);
-        }
-    }
-    basis
-}
-
 /// X Y − Y X.
 fn commutator(x: &DMatrix<f64>, y: &DMatrix<f64>) -> DMatrix<f64> {
     x * y - y * x
@@ -483,7 +461,8 @@ fn weight_scores(mixture: &Mixture) -> DMatrix<f64> {
     let root = DVector::from_iterator(m, weights.iter().map(|w| w.max(0.0).sqrt())).normalize();
     let mut normal = root.clone();
     normal[m - 1] += 1.0;
-    let reflection = DMatrix::identity(m, m) - &normal * normal.transpose() * (2.0 / normal.norm_squared());
+    let reflection =
+        DMatrix::identity(m, m) - &normal * normal.transpose() * (2.0 / normal.norm_squared());
     DMatrix::from_fn(m, m - 1, |label, column| {
         reflection[(label, column)] / root[label].max(f64::MIN_POSITIVE)
     })
@@ -510,80 +489,4 @@ fn move_weights(mixture: &mut Mixture, eta: &DVector<f64>) {
         weight: raw[k] / sum,
         ..noise
     });
-}
-
-/// How much of a covariance matrix may lie outside its model, relative to its diagonal.
-const MODEL_TOLERANCE: f64 = 1e-6;
-
-fn frames(mixture: &Mixture, known: &Known) -> Result<Vec<Frame>> {
-    // Known covariances need not obey the model, and nothing turns them.
-    let kind = match known.covariances {
-        Some(_) => FrameKind::Cholesky,
-        None => covariance_plan(mixture.model).0,
-    };
-    let d = mixture.dim();
-    let common = match kind {
-        FrameKind::CommonAxes => Some(common_axes(&mixture.covariances)?),
-        _ => None,
-    };
-    let mut frames = Vec::with_capacity(mixture.components());
-    for covariance in &mixture.covariances {
-        let cholesky = linalg::cholesky(covariance)?;
-        let (basis, axes) = match (kind, &common) {
-            (FrameKind::CommonAxes, Some(axes)) => {
-                let rotated = axes.transpose() * covariance * axes;
-                (axes.clone(), rotated.diagonal())
-            }
-            (FrameKind::Cholesky, _) => (cholesky.clone(), DVector::from_element(d, 1.0)),
-            (FrameKind::OwnAxes, _) => {
-                let (values, vectors) = linalg::symmetric_eigen(covariance)?;
-                (vectors, values)
-            }
-            _ => (DMatrix::identity(d, d), covariance.diagonal()),
-        };
-        frames.push(Frame {
-            basis,
-            axes,
-            cholesky,
-        });
-    }
-    Ok(frames)
-}
-
-/// Eigenvectors that the matrices share: those of a combination with coefficients that keep axes apart, the
-/// best of a few.
-fn common_axes(covariances: &[DMatrix<f64>]) -> Result<DMatrix<f64>> {
-    let d = covariances.first().map_or(0, DMatrix::nrows);
-    let mut best: Option<(f64, DMatrix<f64>)> = None;
-    for attempt in 1..=8 {
-        let mut combination = DMatrix::zeros(d, d);
-        for (index, covariance) in covariances.iter().enumerate() {
-            let phase = (attempt * (index + 1)) as f64 * 0.618_033_988_749_895;
-            combination += covariance * ((0.5 + phase.fract()) / covariance.trace());
-        }
-        let axes = linalg::symmetric_eigen(&combination)?.1;
-        let error = covariances.iter().map(|c| off_axis(c, &axes)).fold(0.0, f64::max);
-        if best.as_ref().is_none_or(|(least, _)| error < *least) {
-            best = Some((error, axes));
-        }
-    }
-    match best {
-        Some((error, axes)) if error <= MODEL_TOLERANCE => Ok(axes),
-        _ => Err(Error::Numerical {
-            message: "the covariance matrices do not share their axes as the model says".into(),
-        }),
-    }
-}
-
-/// Largest correlation that is left in the given axes.
-fn off_axis(covariance: &DMatrix<f64>, axes: &DMatrix<f64>) -> f64 {
-    let rotated = axes.transpose() * covariance * axes;
-    let mut largest: f64 = 0.0;
-    for j in 0..rotated.ncols() {
-        for i in j + 1..rotated.nrows() {
-            let scale = (rotated[(i, i)] * rotated[(j, j)]).sqrt();
-            largest = largest.max(rotated[(i, j)].abs() / scale);
-        }
-    }
-    largest
 }

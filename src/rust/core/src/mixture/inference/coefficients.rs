@@ -95,7 +95,9 @@ impl Report {
                 rows.covariance(component, scale);
             }
         }
-        let jacobian = DMatrix::from_fn(rows.gradients.len(), chart.len(), |i, j| rows.gradients[i][j]);
+        let jacobian = DMatrix::from_fn(rows.gradients.len(), chart.len(), |i, j| {
+            rows.gradients[i][j]
+        });
         Report {
             coefficients: rows.coefficients,
             estimates: rows.estimates,
@@ -156,7 +158,11 @@ impl Rows<'_> {
             row: j + 1,
             column: 0,
         };
-        self.push(coefficient, self.chart.origin().means[(j, component)], gradient);
+        self.push(
+            coefficient,
+            self.chart.origin().means[(j, component)],
+            gradient,
+        );
     }
 
     fn covariance(&mut self, component: usize, scale: CovarianceScale) {
@@ -187,7 +193,13 @@ impl Rows<'_> {
             row: i + 1,
             column: j + 1,
         };
-        let lower = |j: usize, from: usize| if model.is_diagonal() { 0..0 } else { j + from..d };
+        let lower = |j: usize, from: usize| {
+            if model.is_diagonal() {
+                0..0
+            } else {
+                j + from..d
+            }
+        };
         match scale {
             CovarianceScale::Entries => {
                 for j in 0..d {

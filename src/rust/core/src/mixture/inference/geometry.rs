@@ -52,10 +52,8 @@ impl Geometry {
     pub fn new(chart: &Chart, component: usize, observed: &[usize]) -> Result<Self> {
         let mixture = chart.origin();
         let o = observed.len();
-        let mean = DVector::from_iterator(
-            o,
-            observed.iter().map(|&j| mixture.means[(j, component)]),
-        );
+        let mean =
+            DVector::from_iterator(o, observed.iter().map(|&j| mixture.means[(j, component)]));
         let covariance = mixture.covariances[component]
             .select_rows(observed)
             .select_columns(observed);
@@ -154,7 +152,12 @@ impl Geometry {
             &self.covariance_positions,
         );
         let cross = self.means.transpose() * crossed;
-        scatter(&mut information, &cross, &self.mean_positions, &self.covariance_positions);
+        scatter(
+            &mut information,
+            &cross,
+            &self.mean_positions,
+            &self.covariance_positions,
+        );
         scatter(
             &mut information,
             &cross.transpose(),
@@ -176,26 +179,6 @@ impl Geometry {
     pub fn log_normalizer(&self) -> f64 {
         let o = self.mean.len() as f64;
         0.5 * (o * std::f64::consts::TAU.ln() + linalg::log_det_cholesky(&self.cholesky))
-    }
-
-    /// Σ ½ tr(P_b P_c) and Σ m_bᵀ m_c: information of `count` rows with known labels, expected under the
-    /// model; P_k × P_k, zero for the weights.
-    pub fn expected_information(&self, count: f64) -> DMatrix<f64> {
-        let size = self.coordinates.len();
-        let mut information = DMatrix::zeros(size, size);
-        scatter(
-            &mut information,
-            &(self.means.transpose() * &self.means * count),
-            &self.mean_positions,
-            &self.mean_positions,
-        );
-        scatter(
-            &mut information,
-            &(self.relatives.transpose() * &self.relatives * (0.5 * count)),
-            &self.covariance_positions,
-            &self.covariance_positions,
-        );
-        information
     }
 }
 

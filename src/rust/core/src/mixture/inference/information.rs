@@ -10,7 +10,6 @@ use nalgebra::{DMatrix, DVector};
 
 use super::chart::{Chart, Motion};
 use super::coefficients::{Coefficient, CovarianceScale, Report};
-use super::geometry::{scatter, Geometry};
 use super::score::ScoreStats;
 use crate::error::{Error, Result};
 use crate::linalg;
@@ -65,13 +64,13 @@ pub struct Covariance {
     pub unidentified: Vec<usize>,
 }
 
-/// C = Rᵀ R over the coordinates that move something.
+/// C over the coordinates that move something; it is diagonal in the chart.
 #[derive(Debug, Clone)]
 struct Metric {
     kept: Vec<usize>,
     flat: Vec<usize>,
-    /// R⁻¹, upper triangular.
-    inverse_root: DMatrix<f64>,
+    /// C^(−½) of the kept coordinates.
+    scale: DVector<f64>,
 }
 
 /// Eigenvalues of C⁻¹ I, largest first, and the directions in which they are taken: columns v of length P
@@ -91,7 +90,7 @@ impl Inference {
         let chart = Chart::new(mixture, known)?;
         let stats = ScoreStats::new(data, &chart, threads)?;
         let observed = stats.observed_information(&chart);
-        let metric = Metric::new(&chart, &stats)?;
+        let metric = Metric::new(&chart, &stats);
         if !observed.iter().all(|value| value.is_finite()) {
             return Err(Error::Numerical {
                 message: "the information matrix is not finite".into(),
@@ -142,7 +141,11 @@ impl Inference {
             Estimator::OuterProduct => self.metric.spectrum(&self.stats.outer)?,
             Estimator::Observed | Estimator::Sandwich => self.spectrum()?,
         };
-        let identified = bread.shares.iter().filter(|share| **share > SINGULAR_SHARE).count();
+        let identified = bread
+            .shares
+            .iter()
+            .filter(|share| **share > SINGULAR_SHARE)
+            .count();
         // Coefficients along the directions, scaled to unit variance: J V Λ^(−½).
         let along = &report.jacobian * &bread.directions;
         let mut root = along.columns(0, identified).into_owned();
@@ -152,7 +155,11 @@ impl Inference {
         let mut matrix = match estimator {
             Estimator::Observed | Estimator::OuterProduct => &root * root.transpose(),
             Estimator::Sandwich => {
-                let meat = self.stats.outer_squared.as_ref().unwrap_or(&self.stats.outer);
+                let meat = self
+                    .stats
+                    .outer_squared
+                    .as_ref()
+                    .unwrap_or(&self.stats.outer);
                 let mut inverse = bread.directions.columns(0, identified).into_owned();
                 for (mut column, share) in inverse.column_iter_mut().zip(bread.shares.iter()) {
                     column /= share.sqrt();
@@ -205,43 +212,25 @@ impl Inference {
 }
 
 impl Metric {
-    fn new(chart: &Chart, stats: &ScoreStats) -> Result<Self> {
-        let mixture = chart.origin();
-        let p = chart.len();
-        let mut complete = DMatrix::zeros(p, p);
-        let columns: Vec<usize> = (0..mixture.dim()).collect();
-        for component in 0..mixture.components() {
-            let geometry = Geometry::new(chart, component, &columns)?;
-            let information = geometry.expected_information(stats.counts[component]);
-            let at = &geometry.coordinates;
-            scatter(&mut complete, &information, at, at);
-        }
-        let smallest_weight = super::chart::all_weights(mixture).into_iter().fold(1.0, f64::min);
-        for (c, coordinate) in chart.coordinates().iter().enumerate() {
-            if matches!(coordinate.motion, Motion::Weight(_)) && smallest_weight > 0.0 {
-                complete[(c, c)] = stats.total_weight;
-            }
-        }
+    fn new(chart: &Chart, stats: &ScoreStats) -> Self {
+        let complete = chart.complete_information(&stats.counts, stats.total_weight);
         let least = FLAT_INFORMATION * stats.total_weight;
         let (kept, flat): (Vec<usize>, Vec<usize>) =
-            (0..p).partition(|&c| complete[(c, c)] > least);
-        let reduced = complete.select_rows(&kept).select_columns(&kept);
-        let lower = linalg::cholesky(&reduced)?;
-        Ok(Metric {
-            kept,
-            flat,
-            inverse_root: linalg::inverse_lower(&lower).transpose(),
-        })
+            (0..chart.len()).partition(|&c| complete[c] > least);
+        let scale =
+            DVector::from_iterator(kept.len(), kept.iter().map(|&c| 1.0 / complete[c].sqrt()));
+        Metric { kept, flat, scale }
     }
 
     fn spectrum(&self, information: &DMatrix<f64>) -> Result<Spectrum> {
-        let kept = information.select_rows(&self.kept).select_columns(&self.kept);
-        let relative = self.inverse_root.transpose() * kept * &self.inverse_root;
-        let (shares, vectors) = linalg::symmetric_eigen(&linalg::symmetrized(&relative))?;
-        let mut directions = DMatrix::zeros(information.nrows(), self.kept.len());
-        let moved = &self.inverse_root * vectors;
+        let size = self.kept.len();
+        let relative = DMatrix::from_fn(size, size, |i, j| {
+            self.scale[i] * information[(self.kept[i], self.kept[j])] * self.scale[j]
+        });
+        let (shares, vectors) = linalg::symmetric_eigen(&relative)?;
+        let mut directions = DMatrix::zeros(information.nrows(), size);
         for (from, &row) in self.kept.iter().enumerate() {
-            directions.set_row(row, &moved.row(from));
+            directions.set_row(row, &(vectors.row(from) * self.scale[from]));
         }
         Ok(Spectrum { shares, directions })
     }

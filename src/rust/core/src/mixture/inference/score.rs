@@ -37,6 +37,8 @@ pub struct ScoreStats {
     given_labels: DMatrix<f64>,
     /// ∂ℓ/∂M_k in the chart's frames, K matrices d × d.
     gradients: Vec<DMatrix<f64>>,
+    /// Sums over complete rows that wait to be absorbed, one per component.
+    complete: Vec<Labelled>,
 }
 
 impl Merge for ScoreStats {
@@ -55,6 +57,10 @@ impl Merge for ScoreStats {
         for (sum, next) in self.gradients.iter_mut().zip(other.gradients) {
             *sum += next;
         }
+        for (sum, next) in self.complete.iter_mut().zip(other.complete) {
+            sum.features += next.features;
+            sum.outer += next.outer;
+        }
     }
 }
 
@@ -66,26 +72,47 @@ impl ScoreStats {
     /// noise component; [`Error::Numerical`] when a row has no density.
     pub fn new(data: &Data, chart: &Chart, threads: usize) -> Result<Self> {
         check(data, chart)?;
-        map_merge(data.rows(), threads, |rows| Self::of_shard(data, chart, rows))
+        let columns: Vec<usize> = (0..data.columns()).collect();
+        let complete = geometries(chart, &columns)?;
+        let mut stats = map_merge(data.rows(), threads, |rows| {
+            Self::of_shard(data, chart, &complete, rows)
+        })?;
+        for (geometry, sums) in complete.iter().zip(std::mem::take(&mut stats.complete)) {
+            stats.absorb(geometry, &sums);
+        }
+        Ok(stats)
     }
 
     /// Observed information −∂²ℓ/∂φ² at φ = 0, P × P.
     pub fn observed_information(&self, chart: &Chart) -> DMatrix<f64> {
         let mut information = &self.given_labels + &self.outer;
-        for (component, gradient) in self.gradients.iter().enumerate() {
-            let coordinates: Vec<usize> = chart
-                .touching(component)
-                .into_iter()
-                .filter(|&c| chart.coordinates()[c].motion.is_covariance())
-                .collect();
-            let bend = chart.curvature(&coordinates, component, gradient);
-            scatter(&mut information, &-bend, &coordinates, &coordinates);
+        let mut phi = vec![0.0; chart.len()];
+        let mut bend = vec![0.0; chart.len()];
+        for (c, coordinate) in chart.coordinates().iter().enumerate() {
+            if !coordinate.motion.is_covariance() {
+                continue;
+            }
+            phi[c] = 1.0;
+            bend.fill(0.0);
+            for (component, gradient) in self.gradients.iter().enumerate() {
+                if coordinate.component.is_none_or(|own| own == component) {
+                    chart.add_bend(component, gradient, &phi, &mut bend);
+                }
+            }
+            phi[c] = 0.0;
+            for (row, value) in bend.iter().enumerate() {
+                information[(row, c)] -= value;
+            }
         }
         crate::linalg::symmetrized(&information)
     }
 
     fn zero(chart: &Chart, weighted: bool) -> Self {
-        let (p, k, d) = (chart.len(), chart.origin().components(), chart.origin().dim());
+        let (p, k, d) = (
+            chart.len(),
+            chart.origin().components(),
+            chart.origin().dim(),
+        );
         ScoreStats {
             log_lik: 0.0,
             score: DVector::zeros(p),
@@ -95,28 +122,61 @@ impl ScoreStats {
             total_weight: 0.0,
             given_labels: DMatrix::zeros(p, p),
             gradients: vec![DMatrix::zeros(d, d); k],
+            complete: Vec::new(),
         }
     }
 
-    fn of_shard(data: &Data, chart: &Chart, rows: Range<usize>) -> Result<Self> {
+    fn of_shard(
+        data: &Data,
+        chart: &Chart,
+        complete: &[Geometry],
+        rows: Range<usize>,
+    ) -> Result<Self> {
         let mut stats = Self::zero(chart, data.weights().is_some());
+        stats.complete = complete.iter().map(Labelled::zero).collect();
         for (observed, rows) in patterns(data, rows) {
-            let geometries = geometries(chart, &observed)?;
-            let mut labelled: Vec<Labelled> = geometries.iter().map(Labelled::zero).collect();
-            for rows in rows.chunks(BLOCK_ROWS) {
-                let block = Block::new(data, chart, &geometries, &observed, rows)?;
-                stats.add(&block, &mut labelled);
-            }
-            for (geometry, sums) in geometries.iter().zip(&labelled) {
-                let component = geometry.component;
-                stats.counts[component] += sums.features[0];
-                stats.gradients[component] += geometry.gradient(&sums.features);
-                let information = geometry.complete_information(&sums.features) - &sums.outer;
-                let at = &geometry.coordinates;
-                scatter(&mut stats.given_labels, &information, at, at);
+            if observed.len() == data.columns() {
+                let mut labelled = std::mem::take(&mut stats.complete);
+                stats.add_rows(data, chart, complete, &observed, &rows, &mut labelled)?;
+                stats.complete = labelled;
+            } else {
+                let geometries = geometries(chart, &observed)?;
+                let mut labelled: Vec<Labelled> = geometries.iter().map(Labelled::zero).collect();
+                stats.add_rows(data, chart, &geometries, &observed, &rows, &mut labelled)?;
+                for (geometry, sums) in geometries.iter().zip(&labelled) {
+                    stats.absorb(geometry, sums);
+                }
             }
         }
         Ok(stats)
+    }
+
+    fn add_rows(
+        &mut self,
+        data: &Data,
+        chart: &Chart,
+        geometries: &[Geometry],
+        observed: &[usize],
+        rows: &[usize],
+        labelled: &mut [Labelled],
+    ) -> Result<()> {
+        for rows in rows.chunks(BLOCK_ROWS) {
+            self.add(
+                &Block::new(data, chart, geometries, observed, rows)?,
+                labelled,
+            );
+        }
+        Ok(())
+    }
+
+    /// Adds what the sums given one label say.
+    fn absorb(&mut self, geometry: &Geometry, sums: &Labelled) {
+        let component = geometry.component;
+        self.counts[component] += sums.features[0];
+        self.gradients[component] += geometry.gradient(&sums.features);
+        let information = geometry.complete_information(&sums.features) - &sums.outer;
+        let at = &geometry.coordinates;
+        scatter(&mut self.given_labels, &information, at, at);
     }
 
     fn add(&mut self, block: &Block, labelled: &mut [Labelled]) {
@@ -130,8 +190,7 @@ impl ScoreStats {
         // Noise has a constant density: given that label only the weights move.
         if let Some((score, at)) = &block.noise_score {
             let mass = block.posterior.column(labelled.len()).dot(&block.weights);
-            let information =
-                DMatrix::identity(at.len(), at.len()) - score * score.transpose();
+            let information = DMatrix::identity(at.len(), at.len()) - score * score.transpose();
             scatter(&mut self.given_labels, &(information * mass), at, at);
         }
         self.score.gemv_tr(1.0, &block.scores, &block.weights, 1.0);
@@ -164,6 +223,7 @@ pub fn scores(data: &Data, chart: &Chart, rows: Range<usize>) -> Result<DMatrix<
 }
 
 /// Σ w r f and Σ w r s_k s_kᵀ of one component.
+#[derive(Debug, Clone)]
 struct Labelled {
     features: DVector<f64>,
     outer: DMatrix<f64>,
@@ -215,13 +275,17 @@ impl Block {
             let features = features(data, geometry, observed, rows);
             let constant = mixture.weights[geometry.component].ln() - geometry.log_normalizer();
             for i in 0..m {
-                let squares: f64 = (0..observed.len()).map(|j| features[(i, 1 + j)].powi(2)).sum();
+                let squares: f64 = (0..observed.len())
+                    .map(|j| features[(i, 1 + j)].powi(2))
+                    .sum();
                 posterior[(i, geometry.component)] = constant - 0.5 * squares;
             }
             all_features.push(features);
         }
         if let Some(noise) = mixture.noise {
-            posterior.column_mut(k).fill(noise.weight.ln() + noise.log_density);
+            posterior
+                .column_mut(k)
+                .fill(noise.weight.ln() + noise.log_density);
         }
         let log_density = normalize(&mut posterior, rows)?;
         let mut scores = DMatrix::zeros(m, chart.len());
@@ -240,7 +304,9 @@ impl Block {
         let noise_score = mixture.noise.map(|_| chart.noise_score());
         if let Some((score, at)) = &noise_score {
             for (from, &c) in at.iter().enumerate() {
-                scores.column_mut(c).axpy(score[from], &posterior.column(k), 1.0);
+                scores
+                    .column_mut(c)
+                    .axpy(score[from], &posterior.column(k), 1.0);
             }
         }
         Ok(Block {
@@ -272,7 +338,9 @@ fn features(data: &Data, geometry: &Geometry, observed: &[usize], rows: &[usize]
     let mut column = 1 + o;
     for i in 0..o {
         for j in 0..=i {
-            let product = features.column(1 + i).component_mul(&features.column(1 + j));
+            let product = features
+                .column(1 + i)
+                .component_mul(&features.column(1 + j));
             features.set_column(column, &product);
             column += 1;
         }
@@ -290,7 +358,8 @@ fn normalize(log_joint: &mut DMatrix<f64>, rows: &[usize]) -> Result<DVector<f64
                 message: format!("row {} has no density under the mixture", rows[i] + 1),
             });
         }
-        row.iter_mut().for_each(|value| *value = (*value - largest).exp());
+        row.iter_mut()
+            .for_each(|value| *value = (*value - largest).exp());
         let sum = row.sum();
         row /= sum;
         log_density[i] = largest + sum.ln();
@@ -348,8 +417,9 @@ fn check(data: &Data, chart: &Chart) -> Result<()> {
     if chart.origin().noise.is_some() && missing() {
         return Err(Error::Argument {
             argument: "x",
-            message: "has missing values; standard errors with a noise component need complete rows"
-                .into(),
+            message:
+                "has missing values; standard errors with a noise component need complete rows"
+                    .into(),
         });
     }
     Ok(())

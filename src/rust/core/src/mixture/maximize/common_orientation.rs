@@ -7,15 +7,16 @@
 //! VVE: minimise Σ_k n_k Σ_j log s_kj        EVE: minimise Σ_k (Π_j s_kj)^(1/d)
 //! ```
 //!
-//! over rotations. A rotation by t/2 in the plane of two axes changes s_kl s_km to det_k + y_k(t)² with
-//! y_k(t) = w_k cos t − δ_k sin t, where w_k is the off-diagonal entry of the 2 × 2 block, 2δ_k the difference
-//! of its diagonal and det_k its determinant. So each plane is a smooth problem in one angle, solved over its
-//! whole period; sweeps over all planes can only improve (the idea of Flury & Gautschi 1986).
+//! over rotations. Sweeps over all planes of two axes (the idea of Flury & Gautschi 1986), each solved over
+//! the whole period of its angle, find the valley; a quasi-Newton iteration over all angles at once finds
+//! its bottom. Every step of either goes down.
 
 use nalgebra::{DMatrix, DVector};
 
-use super::diagonal::diagonals_of_equal_volume;
+use super::diagonal::{diagonals_of_equal_volume, geometric_mean};
 use super::own_orientation::along;
+use super::plane::{Block, Plane};
+use super::quasi_newton::QuasiNewton;
 use super::Evidence;
 use crate::error::Result;
 use crate::linalg::symmetric_eigen;
@@ -28,61 +29,55 @@ pub(super) enum Volume {
     Variable,
 }
 
-/// Sweeps that look at the whole period of each angle; later ones stay in the valley they are in.
-const GLOBAL_SWEEPS: usize = 2;
+/// Sweeps over all planes before the quasi-Newton iteration.
+const SWEEPS: usize = 2;
 
-/// Points of the period that a global search looks at.
-const ANGLES: usize = 24;
+/// Largest slope along any angle, relative to the objective's scale, that counts as a minimum.
+const FLAT: f64 = 1e-12;
 
-/// Most sweeps from one start.
-const MAX_SWEEPS: usize = 1000;
+/// Most quasi-Newton steps; a dozen are usual.
+const MAX_STEPS: usize = 500;
+
+/// Longest quasi-Newton step, in radians of the angle that changes most.
+const LONGEST_STEP: f64 = 0.5;
 
 /// Most sweeps of [`common_axes`], which converges quadratically; only nearly equal eigenvalues need more,
 /// and then any axes in their plane will do.
 const MAX_AXES_SWEEPS: usize = 100;
 
-/// Largest angle of a sweep that counts as standing still.
-const STILL: f64 = 1e-12;
-
-/// Covariance matrices of EVE or VVE from the best of several starts: the axes of `start`, of the pooled
-/// scatter and of each S_k. With the axes of `start` among them the objective cannot fall.
+/// Covariance matrices of EVE or VVE from the best of several starts: the axes of `start` and of the pooled
+/// scatter; without `start` also those of each S_k. With the axes of `start` among them the objective cannot
+/// fall.
 pub(super) fn maximize(
     evidence: &Evidence,
     start: Option<&[DMatrix<f64>]>,
     volume: Volume,
 ) -> Result<Vec<DMatrix<f64>>> {
-    let mut best: Option<Axes> = None;
+    let mut best: Option<(f64, Axes)> = None;
     for axes in starts(evidence, start)? {
         let mut candidate = Axes::new(evidence, axes, volume);
-        candidate.descend();
-        if best
-            .as_ref()
-            .is_none_or(|b| candidate.objective() < b.objective())
-        {
-            best = Some(candidate);
+        for _ in 0..SWEEPS {
+            candidate.sweep();
+        }
+        let objective = candidate.objective();
+        if best.as_ref().is_none_or(|(least, _)| objective < *least) {
+            best = Some((objective, candidate));
         }
     }
-    best.map_or_else(
-        || Err(collapsed(0, "its scatter is not finite")),
-        |axes| axes.covariances(),
-    )
+    let (_, mut axes) = best.ok_or_else(|| collapsed(0, "it has no scatter"))?;
+    axes.descend();
+    axes.covariances()
 }
 
-/// Starting axes. In two dimensions the one plane is searched over its whole period, so one start is enough.
 fn starts(evidence: &Evidence, start: Option<&[DMatrix<f64>]>) -> Result<Vec<DMatrix<f64>>> {
-    let mut starts = Vec::new();
-    if let Some(previous) = start {
-        starts.push(common_axes(previous));
-    }
-    let pooled = evidence.pooled();
-    let two_dimensions = pooled.nrows() <= 2;
-    starts.push(symmetric_eigen(&pooled)?.1);
-    if two_dimensions {
-        starts.truncate(1);
-        return Ok(starts);
-    }
-    for scatter in &evidence.scatters {
-        starts.push(symmetric_eigen(scatter)?.1);
+    let mut starts = vec![symmetric_eigen(&evidence.pooled())?.1];
+    match start {
+        Some(previous) => starts.push(common_axes(previous)),
+        None => {
+            for scatter in &evidence.scatters {
+                starts.push(symmetric_eigen(scatter)?.1);
+            }
+        }
     }
     Ok(starts)
 }
@@ -123,27 +118,114 @@ impl<'a> Axes<'a> {
             .sum()
     }
 
-    /// Sweeps over all planes until the axes stand still.
-    fn descend(&mut self) {
+    /// Turns every pair of axes to its best angle, the others held.
+    fn sweep(&mut self) {
         let d = self.axes.nrows();
-        for sweep in 0..MAX_SWEEPS {
-            let mut largest = 0.0_f64;
-            for l in 0..d {
-                for m in l + 1..d {
-                    let plane = self.plane(l, m);
-                    let from = if sweep < GLOBAL_SWEEPS {
-                        plane.best_of_period()
-                    } else {
-                        0.0
-                    };
-                    let t = plane.minimize(from);
-                    self.rotate(l, m, 0.5 * t);
-                    largest = largest.max(t.abs());
-                }
+        for l in 0..d {
+            for m in l + 1..d {
+                let plane = self.plane(l, m);
+                let t = plane.minimize(plane.best_of_period());
+                self.rotate(l, m, 0.5 * t);
             }
-            if largest <= STILL {
+        }
+    }
+
+    /// Quasi-Newton steps in all angles until the slope is zero up to rounding. Angles are those of
+    /// D ← D exp(Ω) with Ω skew-symmetric, taken afresh at each D.
+    fn descend(&mut self) {
+        let mut history = QuasiNewton::new(self.curvatures());
+        let mut slope = self.gradient();
+        let mut objective = self.objective();
+        for _ in 0..MAX_STEPS {
+            if slope.amax() <= FLAT * self.scale() || slope.iter().any(|x| x.is_nan()) {
                 break;
             }
+            let mut step = -history.precondition(&slope);
+            if step.dot(&slope) >= 0.0 {
+                step = -slope.clone();
+            }
+            step *= (LONGEST_STEP / step.amax()).min(1.0);
+            let Some((next, taken)) = self.line_search(&slope, objective, step) else {
+                break;
+            };
+            let next_slope = next.gradient();
+            history.learn(taken, &next_slope - &slope);
+            objective = next.objective();
+            slope = next_slope;
+            *self = next;
+        }
+    }
+
+    /// The first of step, step/2, … that goes down enough (Armijo), or that leaves the objective where it is
+    /// up to rounding and makes the slope smaller.
+    fn line_search(
+        &self,
+        slope: &DVector<f64>,
+        objective: f64,
+        mut step: DVector<f64>,
+    ) -> Option<(Axes<'a>, DVector<f64>)> {
+        const HALVINGS: usize = 40;
+        let rounding = 8.0 * f64::EPSILON * objective.abs().max(self.scale());
+        for _ in 0..HALVINGS {
+            let next = self.turned(&step);
+            let change = next.objective() - objective;
+            let enough = change < 1e-4 * step.dot(slope) && change < -rounding;
+            if enough || (change <= rounding && next.gradient().norm() < slope.norm()) {
+                return Some((next, step));
+            }
+            step *= 0.5;
+        }
+        None
+    }
+
+    /// These axes after D ← D Q, Q the Cayley transform of the skew-symmetric matrix of `angles`.
+    fn turned(&self, angles: &DVector<f64>) -> Axes<'a> {
+        let d = self.axes.nrows();
+        let mut half = DMatrix::zeros(d, d);
+        for ((l, m), angle) in planes(d).zip(angles.iter()) {
+            half[(l, m)] = 0.5 * angle;
+            half[(m, l)] = -0.5 * angle;
+        }
+        let identity = DMatrix::identity(d, d);
+        // I − Ω/2 is never singular, since the eigenvalues of Ω are imaginary.
+        let rotation = (&identity - &half).lu().solve(&(&identity + &half));
+        let axes = &self.axes * rotation.unwrap_or(identity);
+        Axes::new(self.evidence, axes, self.volume)
+    }
+
+    /// Derivatives by the angle of each plane: Σ_k 2 (Dᵀ S_k D)_lm (a_km − a_kl), a_kj the derivative by s_kj.
+    fn gradient(&self) -> DVector<f64> {
+        let d = self.axes.nrows();
+        let mut gradient = DVector::zeros(d * (d - 1) / 2);
+        for (rotated, &count) in self.rotated.iter().zip(&self.evidence.counts) {
+            let weight = match self.volume {
+                Volume::Variable => count,
+                Volume::Equal => geometric_mean(&rotated.diagonal()) / d as f64,
+            };
+            let derivatives = rotated.diagonal().map(|s| weight / s);
+            for (slope, (l, m)) in gradient.iter_mut().zip(planes(d)) {
+                *slope += 2.0 * rotated[(l, m)] * (derivatives[m] - derivatives[l]);
+            }
+        }
+        gradient
+    }
+
+    /// Second derivatives by the angle of each plane, made positive.
+    fn curvatures(&self) -> DVector<f64> {
+        let d = self.axes.nrows();
+        let tiny = f64::EPSILON.sqrt() * self.scale();
+        let curvatures = planes(d).map(|(l, m)| {
+            let (_, second, _) = self.plane(l, m).derivatives(0.0);
+            (4.0 * second).abs().max(tiny)
+        });
+        DVector::from_iterator(d * (d - 1) / 2, curvatures)
+    }
+
+    /// What the derivatives by log s_kj add up to.
+    fn scale(&self) -> f64 {
+        match self.volume {
+            Volume::Variable => self.evidence.total(),
+            Volume::Equal => self.objective(),
         }
     }
 
@@ -203,117 +285,9 @@ impl<'a> Axes<'a> {
     }
 }
 
-/// One component's 2 × 2 block, and its weight in the objective of the plane.
-struct Block {
-    weight: f64,
-    determinant: f64,
-    off_diagonal: f64,
-    half_difference: f64,
-}
-
-/// h(t) = Σ_k weight_k φ(q_k(t)), q_k = det_k + y_k(t)², period π; φ = log for exponent 0, else a power.
-struct Plane {
-    blocks: Vec<Block>,
-    exponent: f64,
-}
-
-impl Plane {
-    fn objective(&self, t: f64) -> f64 {
-        let (sine, cosine) = t.sin_cos();
-        (self.blocks.iter())
-            .map(|block| {
-                let y = block.off_diagonal * cosine - block.half_difference * sine;
-                let log = (block.determinant + y * y).ln();
-                if self.exponent == 0.0 {
-                    block.weight * log
-                } else {
-                    block.weight * (self.exponent * log).exp()
-                }
-            })
-            .sum()
-    }
-
-    /// h'(t), h''(t), and the size of the terms that h' is the sum of.
-    fn derivatives(&self, t: f64) -> (f64, f64, f64) {
-        let (sine, cosine) = t.sin_cos();
-        let (mut first, mut second, mut size) = (0.0, 0.0, 0.0);
-        for block in &self.blocks {
-            let y = block.off_diagonal * cosine - block.half_difference * sine;
-            let slope = -block.off_diagonal * sine - block.half_difference * cosine;
-            let q = block.determinant + y * y;
-            if q <= 0.0 {
-                continue;
-            }
-            let weight = if self.exponent == 0.0 {
-                block.weight
-            } else {
-                block.weight * self.exponent * (self.exponent * q.ln()).exp()
-            };
-            let relative = 2.0 * y * slope / q;
-            let curvature = 2.0 * (slope * slope - y * y) / q;
-            first += weight * relative;
-            second += weight * (curvature + (self.exponent - 1.0) * relative * relative);
-            size += weight * relative.abs();
-        }
-        (first, second, size)
-    }
-
-    /// The best of equally spaced angles; 0 unless another is better.
-    fn best_of_period(&self) -> f64 {
-        let mut best = (self.objective(0.0), 0.0);
-        for step in 1..ANGLES {
-            // From just above −π/2 to π/2, the angle nearest to 0 of each class.
-            let t = std::f64::consts::PI * (step as f64 / ANGLES as f64 - 0.5);
-            let value = self.objective(t);
-            if value < best.0 {
-                best = (value, t);
-            }
-        }
-        best.1
-    }
-
-    /// Newton's method from `t`, damped so that h falls until only rounding is left of h'.
-    fn minimize(&self, mut t: f64) -> f64 {
-        const LONGEST: f64 = std::f64::consts::PI / ANGLES as f64;
-        let mut value = self.objective(t);
-        for _ in 0..60 {
-            let (first, second, size) = self.derivatives(t);
-            if !(first.abs() > 4.0 * f64::EPSILON * size && first.is_finite()) {
-                break;
-            }
-            let newton = -first / second;
-            let mut step = if second > 0.0 && newton.abs() <= LONGEST {
-                newton
-            } else {
-                -LONGEST * first.signum()
-            };
-            let accepted = loop {
-                let next = self.objective(t + step);
-                if next < value {
-                    break Some(next);
-                }
-                // Near the minimum h is flat to rounding long before h' is.
-                let (new_first, new_second, _) = self.derivatives(t + step);
-                let in_valley = second > 0.0 && new_second > 0.0 && step == newton;
-                if in_valley && new_first.abs() < 0.5 * first.abs() {
-                    break Some(next);
-                }
-                step *= 0.5;
-                if step.abs() < 1e-16 || step.is_nan() {
-                    break None;
-                }
-            };
-            let Some(next) = accepted else {
-                break;
-            };
-            t += step;
-            value = next;
-            if step.abs() < 1e-15 {
-                break;
-            }
-        }
-        t
-    }
+/// The pairs l < m of axes, in the order of the angles.
+fn planes(d: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..d).flat_map(move |l| (l + 1..d).map(move |m| (l, m)))
 }
 
 /// Columns l and m of M become c·l + s·m and c·m − s·l.

@@ -6,7 +6,8 @@ use super::Evidence;
 use crate::error::Result;
 use crate::mixture::degeneracy::collapsed;
 
-/// Most rounds of the alternation in [`volumes_and_shape`]; it needs a few dozen.
+/// Most rounds of the alternation in [`volumes_and_shape`]; it needs a few dozen. At the limit the step is
+/// still an ascent, and the next M-step goes on from there.
 const MAX_ROUNDS: usize = 10_000;
 
 /// Relative change of the volumes that ends the alternation.

@@ -15,6 +15,8 @@ mod common_orientation;
 mod diagonal;
 mod ellipsoidal;
 mod own_orientation;
+mod plane;
+mod quasi_newton;
 mod spherical;
 
 use nalgebra::DMatrix;

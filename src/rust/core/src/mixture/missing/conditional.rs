@@ -85,7 +85,11 @@ pub(super) fn observed_directions(
     root: &DMatrix<f64>,
     pattern: &Pattern,
 ) -> (DMatrix<f64>, DMatrix<f64>) {
-    let (mut q, mut r) = root.select_rows(&pattern.observed).transpose().qr().unpack();
+    let (mut q, mut r) = root
+        .select_rows(&pattern.observed)
+        .transpose()
+        .qr()
+        .unpack();
     for j in 0..r.nrows() {
         if r[(j, j)] < 0.0 {
             q.column_mut(j).neg_mut();

@@ -22,8 +22,6 @@ mod expect;
 mod moments;
 mod patterns;
 mod posterior;
-#[cfg(test)]
-mod tests;
 
 pub use expect::expect_missing;
 pub use moments::moments_from_responsibilities_missing;

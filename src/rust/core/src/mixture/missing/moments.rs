@@ -36,7 +36,9 @@ pub fn moments_from_responsibilities_missing(
     let mut scatters = Vec::with_capacity(k);
     for component in 0..k {
         let r = &posterior[component * n..(component + 1) * n];
-        let masses: Vec<f64> = std::iter::zip(&informative, r).map(|(w, r)| w * r).collect();
+        let masses: Vec<f64> = std::iter::zip(&informative, r)
+            .map(|(w, r)| w * r)
+            .collect();
         let count = masses.iter().sum();
         let available = columns(data, &masses, Some(&overall));
         for (j, cell) in available.iter().enumerate() {

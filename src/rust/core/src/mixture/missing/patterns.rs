@@ -116,9 +116,7 @@ impl Patterns {
 
     /// The patterns that meet `range` of the order, each with its rows there.
     pub(super) fn within(&self, range: Range<usize>) -> impl Iterator<Item = (&Pattern, &[usize])> {
-        let first = self
-            .patterns
-            .partition_point(|p| p.span.end <= range.start);
+        let first = self.patterns.partition_point(|p| p.span.end <= range.start);
         self.patterns[first..]
             .iter()
             .take_while(move |p| p.span.start < range.end)

@@ -31,7 +31,10 @@ pub fn responsibilities_missing(
     let n = data.rows();
     for (pattern, rows) in pieces(patterns) {
         let part = posterior_part(data, patterns, pattern, rows, mixture, threads)?;
-        for (column, part) in posterior.chunks_exact_mut(n).zip(part.chunks_exact(rows.len())) {
+        for (column, part) in posterior
+            .chunks_exact_mut(n)
+            .zip(part.chunks_exact(rows.len()))
+        {
             for (&i, r) in rows.iter().zip(part) {
                 column[i] = *r;
             }
@@ -101,7 +104,12 @@ pub fn impute(
             .map(|root| regression(root, pattern))
             .collect::<Result<_>>()?;
         for (at, &i) in rows.iter().enumerate() {
-            let r: Vec<f64> = posterior.iter().skip(at).step_by(rows.len()).copied().collect();
+            let r: Vec<f64> = posterior
+                .iter()
+                .skip(at)
+                .step_by(rows.len())
+                .copied()
+                .collect();
             let x = DVector::from_fn(pattern.observed.len(), |o, _| {
                 data.column(pattern.observed[o])[i]
             });

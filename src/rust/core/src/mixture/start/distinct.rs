@@ -123,6 +123,9 @@ mod tests {
             error.to_string(),
             "`k` must not be above the number of distinct rows: k is 3, the data have 2."
         );
-        assert_eq!(require_distinct_rows(&data, 0).unwrap_err().kind(), "argument");
+        assert_eq!(
+            require_distinct_rows(&data, 0).unwrap_err().kind(),
+            "argument"
+        );
     }
 }

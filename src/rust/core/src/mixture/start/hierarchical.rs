@@ -1,4 +1,4 @@
-//! One tree of a sample of rows gives a start for every k.
+//! A tree of a sample of rows gives a start for every k.
 //!
 //! Columns are standardised, rotated to their principal axes and divided by the root of the axes' standard
 //! deviations (Scrucca & Raftery 2015, "scaled SVD"): half-way between raw and sphered, so that long axes
@@ -21,12 +21,22 @@ use crate::mixture::data::Data;
 /// Variance of a principal axis, relative to the largest, below which it is rounding.
 const FLAT_AXIS: f64 = 1e-10;
 
-/// A tree of some rows.
+/// What a merge should keep low, up to constants: minus twice the classification log-likelihood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Criterion {
+    /// Ward's sum of squares: spherical clusters of one size (EII).
+    EqualSpheres,
+    /// n log|Σ̂|, summed over clusters: each its own ellipsoid (VVV).
+    UnequalEllipsoids,
+}
+
+/// The trees of some rows, one for each [`Criterion`].
 #[derive(Debug, Clone)]
 pub struct Tree {
     sample: Sample,
     scale: ColumnScale,
-    joins: Vec<Join>,
+    spheres: Vec<Join>,
+    ellipsoids: Vec<Join>,
     k_max: usize,
 }
 
@@ -51,17 +61,18 @@ impl Tree {
         let eligible = |i: usize| !mostly_complete || complete(i);
         let sample = Sample::draw(data, sample_rows, k_max, eligible, rng);
         let scale = ColumnScale::of(data);
-        let (points, variances) = principal_points(&sample.data()?, &scale)?;
-        let mut joins = ward::tree(points.clone());
+        let (points, variance) = principal_points(&sample.data()?, &scale)?;
+        let spheres = ward::tree(points.clone());
         let m = points.len();
         let clusters = volume::affordable_clusters(points.coordinates).min(m);
-        joins.truncate(m - clusters);
-        let labels = ward::cut(m, &joins);
-        joins.extend(volume::agglomerate(&points, &labels, &variances));
+        let mut ellipsoids = spheres[..m - clusters].to_vec();
+        let labels = ward::cut(m, &ellipsoids);
+        ellipsoids.extend(volume::agglomerate(&points, &labels, variance));
         Ok(Tree {
             sample,
             scale,
-            joins,
+            spheres,
+            ellipsoids,
             k_max,
         })
     }
@@ -76,7 +87,7 @@ impl Tree {
     ///
     /// # Errors
     /// [`Error::Argument`] on `k` outside 1..=`k_max`.
-    pub fn sample_labels(&self, k: usize) -> Result<Vec<u32>> {
+    pub fn sample_labels(&self, k: usize, criterion: Criterion) -> Result<Vec<u32>> {
         if k == 0 || k > self.k_max {
             return Err(Error::Argument {
                 argument: "k",
@@ -84,7 +95,11 @@ impl Tree {
             });
         }
         let m = self.sample.rows().len();
-        Ok(ward::cut(m, &self.joins[..m - k]))
+        let joins = match criterion {
+            Criterion::EqualSpheres => &self.spheres,
+            Criterion::UnequalEllipsoids => &self.ellipsoids,
+        };
+        Ok(ward::cut(m, &joins[..m - k]))
     }
 
     /// Labels 0..k of all rows of `data`: rows outside the sample go to the nearest cluster mean in
@@ -92,8 +107,8 @@ impl Tree {
     ///
     /// # Errors
     /// [`Error::Argument`] on `k` outside 1..=`k_max`.
-    pub fn labels(&self, data: &Data, k: usize) -> Result<Vec<u32>> {
-        let sampled = self.sample_labels(k)?;
+    pub fn labels(&self, data: &Data, k: usize, criterion: Criterion) -> Result<Vec<u32>> {
+        let sampled = self.sample_labels(k, criterion)?;
         if sampled.len() == data.rows() {
             return Ok(sampled);
         }
@@ -106,8 +121,8 @@ impl Tree {
     }
 }
 
-/// Rows on their scaled principal axes, with weights of mean one, and the variances of those coordinates.
-fn principal_points(rows: &Data, scale: &ColumnScale) -> Result<(Points, Vec<f64>)> {
+/// Rows on their scaled principal axes, with weights of mean one, and the mean variance of those coordinates.
+fn principal_points(rows: &Data, scale: &ColumnScale) -> Result<(Points, f64)> {
     let (m, d) = (rows.rows(), rows.columns());
     let unit = rows.total_weight() / m as f64;
     let weights = DVector::from_fn(m, |i, _| rows.weights().map_or(1.0, |w| w[i] / unit));
@@ -137,5 +152,6 @@ fn principal_points(rows: &Data, scale: &ColumnScale) -> Result<(Points, Vec<f64
         cells: (axes * z).as_slice().to_vec(),
         weights: weights.as_slice().to_vec(),
     };
-    Ok((points, values.iter().take(q).map(|v| v.sqrt()).collect()))
+    let variances = values.iter().take(q).map(|v| v.sqrt());
+    Ok((points, variances.sum::<f64>() / q.max(1) as f64))
 }

@@ -15,5 +15,5 @@ mod scale;
 mod volume;
 mod ward;
 
-pub use hierarchical::Tree;
+pub use hierarchical::{Criterion, Tree};
 pub use kmeans::{kmeans_plus_plus, random_start};

@@ -78,7 +78,10 @@ mod tests {
         assert_eq!(posterior[0], 0.25);
         assert!((posterior[1] + posterior[3] - 1.0).abs() < 1e-15);
         let noise_only = [1.0, 0.0, 0.0, 1.0];
-        assert_eq!(from_responsibilities(&noise_only, 2, 1, true).unwrap(), noise_only);
+        assert_eq!(
+            from_responsibilities(&noise_only, 2, 1, true).unwrap(),
+            noise_only
+        );
     }
 
     #[test]
@@ -87,7 +90,10 @@ mod tests {
             let error = from_responsibilities(given, 2, 2, false).unwrap_err();
             error.to_string()
         };
-        assert_eq!(message(&[1.0]), "`start` must be a 2 x 2 matrix: it has 1 cells.");
+        assert_eq!(
+            message(&[1.0]),
+            "`start` must be a 2 x 2 matrix: it has 1 cells."
+        );
         assert_eq!(
             message(&[1.0, 0.5, 0.0, -0.5]),
             "`start` must hold probabilities: row 2, column 2 is -0.5."

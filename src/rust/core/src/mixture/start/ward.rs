@@ -159,7 +159,9 @@ mod tests {
     fn chains_find_the_same_tree_as_trying_every_pair() {
         let mut state = 1_u64;
         let mut uniform = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (state >> 11) as f64 / (1_u64 << 53) as f64
         };
         let points = Points {
@@ -172,10 +174,13 @@ mod tests {
 
     #[test]
     fn a_weight_is_a_repeated_point() {
-        let weighted = tree(points(&[0.0, 1.0, 2.2, 3.0], &[1.0, 3.0, 1.0, 1.0]));
-        let repeated = tree(points(&[0.0, 1.0, 1.0, 1.0, 2.2, 3.0], &[1.0; 6]));
-        assert_eq!(cut(4, &weighted[..2]), [0, 1, 2, 2][..].to_vec());
-        assert_eq!(cut(6, &repeated[..4]), [0, 1, 1, 1, 2, 2]);
+        let values = [0.0, 1.0, 2.2, 3.3];
+        let plain = tree(points(&values, &[1.0; 4]));
+        assert_eq!(cut(4, &plain[..1]), [0, 0, 1, 2]);
+        let weighted = tree(points(&values, &[1.0, 3.0, 1.0, 1.0]));
+        assert_eq!(cut(4, &weighted[..1]), [0, 1, 2, 2]);
+        let repeated = tree(points(&[0.0, 1.0, 1.0, 1.0, 2.2, 3.3], &[1.0; 6]));
+        assert_eq!(cut(6, &repeated[..3]), [0, 1, 1, 1, 2, 2]);
     }
 
     #[test]
