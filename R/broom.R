@@ -41,8 +41,10 @@ NULL
 
 #' @rdname mixture_tidiers
 #' @export
-tidy.ember_mixture <- function(x, what = c("components", "coefficients"), conf.int = FALSE, # nolint: object_name_linter.
-                               conf.level = 0.95, ...) { # nolint: object_name_linter.
+# nolint start: object_name_linter.
+tidy.ember_mixture <- function(x, what = c("components", "coefficients"), conf.int = FALSE,
+                               conf.level = 0.95, ...) {
+  # nolint end
   call <- rlang::current_env()
   what <- match_choice("what", call)
   as_tibble_if_installed(

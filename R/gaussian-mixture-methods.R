@@ -145,7 +145,8 @@ data_of <- function(fit, call) {
 }
 
 #' @export
-update.ember_mixture <- function(object, formula., ..., evaluate = TRUE) {
+update.ember_mixture <- function(object, formula., # nolint: object_name_linter.
+                                 ..., evaluate = TRUE) {
   call <- object$call
   if (!missing(formula.)) {
     call$x <- stats::update(stats::formula(object), formula.)

@@ -84,9 +84,7 @@ print.summary.ember_mixture <- function(x, digits = max(3L, getOption("digits") 
 # Search, starts and end of the iterations, in plain words.
 how_fitted <- function(fit) {
   cells <- nrow(fit$table)
-  reached <- sum(
-    fit$starts$loglik >= fit$loglik - 1e-4 * (1 + abs(fit$loglik)) * 1e-2, na.rm = TRUE
-  )
+  reached <- sum(fit$starts$loglik >= fit$loglik - 1e-6 * (1 + abs(fit$loglik)), na.rm = TRUE)
   failed <- sum(is.na(fit$table$loglik))
   words <- if (fit$status == "converged") {
     sub("^converged", "Converged", status_words(fit))

@@ -42,8 +42,8 @@
 #'
 #' @details
 #' The density of a row is \eqn{f(x) = \sum_k \pi_k N(x; \mu_k, \Sigma_k)}. Each covariance matrix
-#' is \eqn{\Sigma_k = \lambda_k D_k A_k D_k'} (volume, orientation, shape; Banfield and Raftery 1993,
-#' Celeux and Govaert 1995).
+#' is \eqn{\Sigma_k = \lambda_k D_k A_k D_k'} (volume, orientation, shape; Banfield and Raftery
+#' 1993, Celeux and Govaert 1995).
 #'
 #' The likelihood of a mixture has several maxima, and is unbounded where a component collapses on
 #' few points. ember runs several starts, stops a collapsing run and says which component it was,
@@ -305,9 +305,9 @@ check_prior_scale <- function(scale, call) {
 
 #' @export
 print.ember_mixture_prior <- function(x, ...) {
-  value <- function(part) if (is.null(part)) "from the data" else paste(
-    format(part), collapse = " "
-  )
+  value <- function(part) {
+    if (is.null(part)) "from the data" else paste(format(part), collapse = " ")
+  }
   cat("Prior of a Gaussian mixture (normal-inverse-Wishart)\n")
   cat("  shrinkage ", value(x$shrinkage), ", mean ", value(x$mean), ", degrees of freedom ", value(
     x$dof
