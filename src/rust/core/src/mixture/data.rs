@@ -72,6 +72,11 @@ impl<'a> Data<'a> {
         &self.x[j * self.rows..(j + 1) * self.rows]
     }
 
+    /// The matrix from row `start` on: column j begins at j n, n being [`rows`](Self::rows).
+    pub(crate) fn tail(&self, start: usize) -> &'a [f64] {
+        &self.x[start..]
+    }
+
     /// Row weights, where there are any.
     pub fn weights(&self) -> Option<&'a [f64]> {
         self.weights

@@ -16,6 +16,8 @@ pub(super) const STRIP: usize = 4;
 pub(super) enum Family {
     /// Own covariance matrices: y = L_k⁻¹(x − μ_k), all second moments.
     Full,
+    /// The same in two to four dimensions, where a component fits the registers.
+    Small,
     /// Diagonal covariance matrices: y = (x − μ_k)/σ_k, squares only.
     Diagonal,
     /// One full covariance matrix, first moments only: z = L⁻¹(x − m) once per row, y = z − L⁻¹(μ_k − m).
@@ -67,7 +69,7 @@ impl Components {
             })
             .collect();
         let invert = |root: &DMatrix<f64>| match family {
-            Family::Full | Family::PooledFull => strips(root),
+            Family::Full | Family::Small | Family::PooledFull => strips(root),
             _ => Ok(root.diagonal().map(f64::recip).as_slice().to_vec()),
         };
         let mut inverses = Vec::new();
@@ -111,7 +113,7 @@ impl Components {
 
     pub fn inverse(&self, component: usize) -> &[f64] {
         let size = match self.family {
-            Family::Full | Family::PooledFull => strips_len(self.dim),
+            Family::Full | Family::Small | Family::PooledFull => strips_len(self.dim),
             _ => self.dim,
         };
         &self.inverses[component * size..][..size]
@@ -134,7 +136,7 @@ impl Components {
     /// Length p of one column of cross-products.
     pub fn crosses(&self) -> usize {
         match self.family {
-            Family::Full => self.dim * (self.dim + 1) / 2,
+            Family::Full | Family::Small => self.dim * (self.dim + 1) / 2,
             Family::Diagonal => self.dim,
             _ => 0,
         }
@@ -164,6 +166,7 @@ fn family(mixture: &Mixture, first_only: bool) -> Family {
         (true, true) => Family::PooledDiagonal,
         (true, false) => Family::PooledFull,
         (false, true) => Family::Diagonal,
+        (false, false) if mixture.dim() <= 4 => Family::Small,
         (false, false) => Family::Full,
     }
 }
