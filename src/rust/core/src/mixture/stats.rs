@@ -48,8 +48,9 @@ impl MixtureStats {
         self.rows = 0;
         self.total_weight = 0.0;
         self.counts.fill(0.0);
-        self.sums.fill(0.0);
-        self.crosses.fill(0.0);
+        // As slices, which the compiler fills many values at a time.
+        self.sums.as_mut_slice().fill(0.0);
+        self.crosses.as_mut_slice().fill(0.0);
         self.noise_count = 0.0;
         self.log_lik = 0.0;
     }

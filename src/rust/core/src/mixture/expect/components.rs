@@ -70,11 +70,11 @@ impl Components {
             .collect();
         let invert = |root: &DMatrix<f64>| match family {
             Family::Full | Family::Small | Family::PooledFull => strips(root),
-            _ => Ok(root.diagonal().map(f64::recip).as_slice().to_vec()),
+            _ => root.diagonal().map(f64::recip).as_slice().to_vec(),
         };
         let mut inverses = Vec::new();
         for component in 0..if first_only { 1 } else { k } {
-            inverses.extend(invert(of(component))?);
+            inverses.extend(invert(of(component)));
         }
         let mut centers = mixture.means.clone();
         let mut origin = vec![0.0; d];
@@ -172,11 +172,9 @@ fn family(mixture: &Mixture, first_only: bool) -> Family {
 }
 
 /// L⁻¹ in strips of [`STRIP`] rows (fewer in the last); within a strip column by column, up to the diagonal block.
-fn strips(root: &DMatrix<f64>) -> Result<Vec<f64>> {
+fn strips(root: &DMatrix<f64>) -> Vec<f64> {
     let d = root.nrows();
-    let inverse = root
-        .solve_lower_triangular(&DMatrix::identity(d, d))
-        .ok_or(Error::NotPositiveDefinite { pivot: 0 })?;
+    let inverse = invert_lower(root);
     let mut packed = Vec::with_capacity(strips_len(d));
     for first in (0..d).step_by(STRIP) {
         let last = (first + STRIP).min(d);
@@ -184,7 +182,25 @@ fn strips(root: &DMatrix<f64>) -> Result<Vec<f64>> {
             packed.extend((first..last).map(|i| if j <= i { inverse[(i, j)] } else { 0.0 }));
         }
     }
-    Ok(packed)
+    packed
+}
+
+/// Inverse of a lower triangular matrix with positive diagonal, by forward substitution below the diagonal only.
+fn invert_lower(root: &DMatrix<f64>) -> DMatrix<f64> {
+    let d = root.nrows();
+    let mut inverse = DMatrix::identity(d, d);
+    let columns = inverse.as_mut_slice().chunks_exact_mut(d);
+    for (first, column) in columns.enumerate() {
+        for j in first..d {
+            let (solved, rest) = column.split_at_mut(j + 1);
+            solved[j] /= root[(j, j)];
+            let below = &root.as_slice()[j * d + j + 1..(j + 1) * d];
+            for (x, l) in rest.iter_mut().zip(below) {
+                *x -= solved[j] * l;
+            }
+        }
+    }
+    inverse
 }
 
 fn strips_len(d: usize) -> usize {
