@@ -35,12 +35,17 @@ impl Scratch {
             Family::PooledFull | Family::PooledDiagonal => components.dim,
             Family::Small | Family::Diagonal | Family::Logit => 0,
         };
+        Self::of(stride, components.dim, components.terms(), whitened)
+    }
+
+    /// Blocks of `stride` rows with that many columns of each kind.
+    pub fn of(stride: usize, x: usize, r: usize, y: usize) -> Self {
         let columns = |count: usize| Lines::new(count * stride);
         Scratch {
             stride,
-            x: columns(components.dim),
-            r: columns(components.terms()),
-            y: columns(whitened),
+            x: columns(x),
+            r: columns(r),
+            y: columns(y),
             strip: columns(STRIP),
             weights: columns(1),
             log_density: columns(1),

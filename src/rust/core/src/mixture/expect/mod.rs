@@ -3,11 +3,13 @@
 //! Blocks of rows stay in the cache while each component whitens them (y = L_k⁻¹(x − μ_k) with a triangular
 //! inverse), log-densities become responsibilities, and first and second moments of y are added up. Nothing of
 //! size n × K is stored. `components` prepares the parameters and chooses the kernels, `pass` walks the blocks,
-//! `posterior` normalises; `small`, `tiled`, `axes` and `logit` are the kernels.
+//! `posterior` normalises; `small`, `tiled`, `axes` and `logit` are the kernels. `given` uses them where the
+//! responsibilities are known.
 
 mod axes;
 mod block;
 mod components;
+pub(super) mod given;
 mod logit;
 mod pass;
 mod posterior;
