@@ -40,7 +40,7 @@ test_that("plain EM from hierarchical clusters ends where mclust does, cell by c
   skip_if_not_installed("mclust")
   x <- as.matrix(faithful)
   clusters <- mclust::hclass(mclust::hcVVV(x), 1:9)
-  plain <- em_control(accelerate = "none", max_iter = 5000)
+  plain <- em_control(accelerate = "none", max_iter = 20000)
   for (k in 2:9) {
     for (model in setdiff(mclust_models, "VVE")) {
       theirs <- mclust_loglik(list(x = x, labels = clusters[, k]), model)
