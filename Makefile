@@ -11,6 +11,9 @@
 
 SHELL = /bin/sh
 export PATH := $(PATH):$(HOME)/.cargo/bin
+# One language, one collation order: snapshots and R CMD check must not depend on the machine.
+export LC_ALL := C.UTF-8
+export LANGUAGE := en
 export R_LIBS := $(CURDIR)/build/library$(if $(R_LIBS),:$(R_LIBS))
 LIBRARY = build/library
 PNG = demo/old-faithful.png
