@@ -1,7 +1,8 @@
 # A user's E and M step as the functions that the core calls.
 #
-# A condition must not jump through the core, so every function here returns list(word, value): "value"
-# and what was computed, "error" and its message, or "interrupt". Warnings wait until the run has ended.
+# A condition must not jump through the core, so every function here returns list(word, value):
+# "value" and what was computed, "error" and its message, or "interrupt". Warnings wait until the
+# run has ended.
 
 em_closures <- function(start, e_step, m_step, log_lik, complete_log_lik, ...) {
   run <- new.env(parent = emptyenv())
@@ -13,7 +14,10 @@ em_closures <- function(start, e_step, m_step, log_lik, complete_log_lik, ...) {
   }
   expect <- function(params) {
     hidden <- in_step("e_step", e_step(params, ...))
-    list(hidden, if (!is.null(log_lik)) check_log_lik(in_step("log_lik", log_lik(params, ...)), "log_lik"))
+    value <- if (!is.null(log_lik)) {
+      check_log_lik(in_step("log_lik", log_lik(params, ...)), "log_lik")
+    }
+    list(hidden, value)
   }
   maximize <- function(expected, previous) {
     check_structure(in_step("m_step", m_step(expected[[1L]], ...)), start)
@@ -75,39 +79,46 @@ check_log_lik <- function(value, step) {
   if (is.na(value)) NaN else as.double(value)
 }
 
-# `params` in the shape of `start`, or an error that says where it differs.
-check_structure <- function(params, start, at = "") {
-  where <- if (nzchar(at)) paste0(" in `", at, "`") else ""
-  if (is.list(start)) {
-    if (!is.list(params) || length(params) != length(start)) {
-      abort_step("m_step", paste0("must return parameters like `start`", where, ": ", describe(start),
-                                  ", not ", describe(params)))
-    }
-    if (!is.null(names(params)) && !is.null(names(start))) {
-      if (!setequal(names(params), names(start))) {
-        abort_step("m_step", paste0("must return the names of `start`", where, ": ",
-                                    toString(names(start)), ", not ", toString(names(params))))
-      }
-      params <- params[names(start)]
-    }
-    labels <- if (is.null(names(start))) paste0("[[", seq_along(start), "]]") else names(start)
-    start[] <- Map(
-      function(x, like, label) check_structure(x, like, if (nzchar(at)) paste0(at, "$", label) else label),
-      params, start, labels
-    )
-    return(start)
+# `params` in the shape of `start`, or an error that says where (`at`) it differs.
+check_structure <- function(params, start, at = NULL) {
+  same_type <- if (is.list(start)) is.list(params) else is.numeric(params)
+  if (!same_type || length(params) != length(start)) {
+    abort_step("m_step", paste0(
+      "must return parameters like `start`", inside(at), ": ", describe(start), ", not ",
+      describe(params)
+    ))
   }
-  if (!is.numeric(params) || length(params) != length(start)) {
-    abort_step("m_step", paste0("must return parameters like `start`", where, ": ", describe(start),
-                                ", not ", describe(params)))
+  if (is.list(start)) check_elements(params, start, at) else check_numbers(params, start, at)
+}
+
+check_elements <- function(params, start, at) {
+  wanted <- names(start)
+  if (!is.null(names(params)) && !is.null(wanted)) {
+    if (!setequal(names(params), wanted)) {
+      abort_step("m_step", paste0(
+        "must return the names of `start`", inside(at), ": ", toString(wanted), ", not ",
+        toString(names(params))
+      ))
+    }
+    params <- params[wanted]
   }
-  if (!all(is.finite(params))) {
-    bad <- params[!is.finite(params)][[1L]]
-    abort_step("m_step", paste0("returned ", format(bad), where, ", where a number is needed"))
+  labels <- if (is.null(wanted)) paste0("[[", seq_along(start), "]]") else wanted
+  if (!is.null(at)) labels <- paste0(at, "$", labels)
+  start[] <- Map(check_structure, params, start, labels)
+  start
+}
+
+check_numbers <- function(params, start, at) {
+  bad <- params[!is.finite(params)]
+  if (length(bad) > 0L) {
+    message <- paste0("returned ", format(bad[[1L]]), inside(at), ", where a number is needed")
+    abort_step("m_step", message)
   }
   start[] <- as.double(params)
   start
 }
+
+inside <- function(at) if (!is.null(at)) paste0(" in `", at, "`")
 
 abort_step <- function(step, message) {
   ember_abort(paste0("`", step, "()` ", message, "."), class = "callback", call = NULL)
@@ -115,10 +126,15 @@ abort_step <- function(step, message) {
 
 describe <- function(x) {
   if (is.null(x)) return("NULL")
-  plural <- if (length(x) == 1L) "" else "s"
-  noun <- if (is.list(x)) "a list of " else ""
-  kind <- if (is.list(x)) "element" else if (is.numeric(x)) "number" else paste(class(x)[[1L]], "value")
-  if (is.function(x)) "a function" else paste0(noun, length(x), " ", kind, plural)
+  if (is.function(x)) return("a function")
+  noun <- if (is.list(x)) {
+    "element"
+  } else if (is.numeric(x)) {
+    "number"
+  } else {
+    paste(class(x)[[1L]], "value")
+  }
+  paste0(if (is.list(x)) "a list of ", length(x), " ", noun, if (length(x) != 1L) "s")
 }
 
 flatten <- function(params) as.double(unlist(params, use.names = FALSE))
@@ -131,6 +147,7 @@ refill <- function(like, coordinates) {
   }
   ends <- cumsum(lengths(lapply(like, flatten)))
   starts <- c(0L, ends)[seq_along(ends)]
-  like[] <- Map(function(x, from, to) refill(x, coordinates[from + seq_len(to - from)]), like, starts, ends)
+  part <- function(x, from, to) refill(x, coordinates[from + seq_len(to - from)])
+  like[] <- Map(part, like, starts, ends)
   like
 }

@@ -1,48 +1,51 @@
 #' The EM algorithm for a model of your own
 #'
-#' Maximum likelihood for any model with a hidden part, from two functions: the E step computes what is
-#' to be known about the hidden part given the parameters, the M step computes the parameters given
-#' that. `em()` iterates them on the driver of all ember fits: it stops on the estimated distance to the
-#' maximum, accelerates, checks that the log-likelihood never drops, and keeps a trace.
+#' Maximum likelihood for any model with a hidden part, from two functions: the E step computes
+#' what is to be known about the hidden part given the parameters, the M step computes the
+#' parameters given that. `em()` iterates them on the driver of all ember fits: it stops on the
+#' estimated distance to the maximum, accelerates, checks that the log-likelihood never drops, and
+#' keeps a trace.
 #'
 #' @details
 #' ## The two steps
 #'
 #' With observed data y, hidden data c and parameters \eqn{\theta}, iteration t + 1 takes
-#' \deqn{q_t(c) = p(c \mid y; \theta_t) \qquad \theta_{t+1} = \arg\max_\theta\; E_{q_t}[\log p(y, c; \theta)].}
+#' \deqn{q_t(c) = p(c \mid y; \theta_t) \qquad
+#'   \theta_{t+1} = \arg\max_\theta\; E_{q_t}[\log p(y, c; \theta)].}
 #' `e_step()` returns whatever `m_step()` needs to know about \eqn{q_t}: responsibilities, expected
-#' counts, any R object. See R. Sridharan, *Gaussian mixture models and the EM algorithm*, section 3.3.
+#' counts, any R object. See R. Sridharan, *Gaussian mixture models and the EM algorithm*, section
+#' 3.3.
 #'
 #' ## What `log_lik` is for
 #'
-#' With it the fit is accelerated, stops on the log-likelihood, and reports (with a warning naming the
-#' iteration) an EM step that lowered it: then `e_step()` or `m_step()` is wrong, since a right one
-#' cannot. Without it iterations are plain, stop on the estimated distance of the parameters to their
-#' limit, and nothing can be checked; [print()] says so.
+#' With it the fit is accelerated, stops on the log-likelihood, and reports (with a warning naming
+#' the iteration) an EM step that lowered it: then `e_step()` or `m_step()` is wrong, since a right
+#' one cannot. Without it iterations are plain, stop on the estimated distance of the parameters to
+#' their limit, and nothing can be checked; [print()] says so.
 #'
 #' Acceleration tries points that are no EM steps, in the coordinates `unlist(params)`. They may lie
-#' outside the domain of the model (a negative variance). That does no harm: where a function fails or
-#' `log_lik()` is not finite there, the EM step is taken instead. But a `log_lik()` that returns a number
-#' for impossible parameters misleads the fit: let it return `-Inf` or `NaN`, or set
+#' outside the domain of the model (a negative variance). That does no harm: where a function fails
+#' or `log_lik()` is not finite there, the EM step is taken instead. But a `log_lik()` that returns
+#' a number for impossible parameters misleads the fit: let it return `-Inf` or `NaN`, or set
 #' `em_control(accelerate = "none")`.
 #'
 #' ## Errors and interrupts
 #'
-#' An error in one of the functions ends the fit with an error of class `ember_error_callback` that shows
-#' its message; so do results of the wrong type or length and missing parameters. Ctrl-C ends the fit
-#' with a warning and the parameters reached so far. Warnings of the functions are shown at the end, once
-#' each.
+#' An error in one of the functions ends the fit with an error of class `ember_error_callback` that
+#' shows its message; so do results of the wrong type or length and missing parameters. Ctrl-C ends
+#' the fit with a warning and the parameters reached so far. Warnings of the functions are shown at
+#' the end, once each.
 #'
-#' @param start Starting values of the parameters: a numeric vector, matrix or array, or a list of them
-#'   (lists may be nested). All finite. The starting point matters: EM climbs to the nearest local
-#'   maximum, and stays at a saddle point if it starts on one.
+#' @param start Starting values of the parameters: a numeric vector, matrix or array, or a list of
+#'   them (lists may be nested). All finite. The starting point matters: EM climbs to the nearest
+#'   local maximum, and stays at a saddle point if it starts on one.
 #' @param e_step `function(params, ...)`: the hidden expectations at `params`.
 #' @param m_step `function(hidden, ...)`: new parameters, of the structure of `start`.
 #' @param log_lik `function(params, ...)`: the observed-data log-likelihood, one number; or `NULL`.
 #' @param control Tolerances and limits: [em_control()].
-#' @param complete_log_lik `function(params, hidden, ...)`: the expected complete-data log-likelihood
-#'   \eqn{Q(\theta \mid \theta_t)}, constants in \eqn{\theta} dropped or not; or `NULL`. With it the lower
-#'   bound of the log-likelihood is in the trace and the plot.
+#' @param complete_log_lik `function(params, hidden, ...)`: the expected complete-data
+#'   log-likelihood \eqn{Q(\theta \mid \theta_t)}, constants in \eqn{\theta} dropped or not; or
+#'   `NULL`. With it the lower bound of the log-likelihood is in the trace and the plot.
 #' @param df Number of free parameters, for AIC and BIC: smaller than the default if `start` holds
 #'   constrained ones (probabilities that sum to 1).
 #' @param nobs Number of observations, for BIC.
@@ -51,14 +54,16 @@
 #' @returns An object of class `ember_em` (and `ember_fit`): a list with
 #' * `params` (structure of `start`), `hidden` (result of `e_step()` at `params`);
 #' * `loglik` (`NA` without `log_lik`), `df`, `nobs`;
-#' * `status` (`"converged"`, `"iteration_limit"`, `"degenerate"` if the log-likelihood stopped being
-#'   finite, `"interrupted"`), `message`; `iterations` (updates of the parameters), `passes` (E steps);
-#' * `distance` (estimated distance to the limit), `rate` (estimated rate of convergence of plain EM),
-#'   `drop` (`NULL`, or the largest drop of the log-likelihood in an EM step: iteration and size);
+#' * `status` (`"converged"`, `"iteration_limit"`, `"degenerate"` if the log-likelihood stopped
+#'   being finite, `"interrupted"`), `message`; `iterations` (updates of the parameters), `passes`
+#'   (E steps);
+#' * `distance` (estimated distance to the limit), `rate` (estimated rate of convergence of plain
+#'   EM), `drop` (`NULL`, or the largest drop of the log-likelihood in an EM step: iteration and
+#'   size);
 #' * `trace` (see [em_trace()]), `control`, `call`.
 #'
-#' Methods: `print()`, `coef()` (the parameters as one named vector), `vcov()`, [logLik()][logLik.ember_fit],
-#' `AIC()`, `BIC()`, `nobs()`, `plot()`.
+#' Methods: `print()`, `coef()` (the parameters as one named vector), `vcov()`,
+#' [logLik()][logLik.ember_fit], `AIC()`, `BIC()`, `nobs()`, `plot()`.
 #' @export
 #' @examples
 #' # Heights of men and women, sexes unknown: two normals, known sd 2.5, known shares 1/2.
@@ -118,11 +123,11 @@
 #'   df = 2, nobs = sum(people)
 #' )
 #' coef(abo)
-em <- function(start, e_step, m_step, log_lik = NULL, control = em_control(), complete_log_lik = NULL,
-               df = length(unlist(start)), nobs = NA_integer_, ...) {
+em <- function(start, e_step, m_step, log_lik = NULL, control = em_control(),
+               complete_log_lik = NULL, df = length(unlist(start)), nobs = NA_integer_, ...) {
   call <- rlang::current_env()
   matched <- match.call()
-  start <- check_start(start, call)
+  start <- check_parameters(start, call)
   check_function(e_step, "e_step", call)
   check_function(m_step, "m_step", call)
   if (!is.null(log_lik)) check_function(log_lik, "log_lik", call)
@@ -141,7 +146,9 @@ em <- function(start, e_step, m_step, log_lik = NULL, control = em_control(), co
       status = native$status, message = native$message, component = native$component,
       iterations = native$iterations, passes = native$passes,
       distance = native$distance, rate = native$rate,
-      drop = if (native$drop_iteration > 0L) c(iteration = native$drop_iteration, size = native$drop_size),
+      drop = if (native$drop_iteration > 0L) {
+        c(iteration = native$drop_iteration, size = native$drop_size)
+      },
       trace = trace_table(native$trace), control = control, call = matched,
       log_lik = if (!is.null(log_lik)) function(params) log_lik(params, ...)
     ),
@@ -152,7 +159,7 @@ em <- function(start, e_step, m_step, log_lik = NULL, control = em_control(), co
   fit
 }
 
-check_start <- function(start, call) {
+check_parameters <- function(start, call) {
   if (length(unlist(start)) == 0L) {
     abort_argument("start", "must hold at least one number.", call = call)
   }
@@ -166,7 +173,8 @@ check_start <- function(start, call) {
                                      describe(x), "."), call = call)
     }
     if (!all(is.finite(x))) {
-      abort_argument("start", "must be finite.", c(x = "It holds missing or infinite values."), call = call)
+      details <- c(x = "It holds missing or infinite values.")
+      abort_argument("start", "must be finite.", details, call)
     }
     storage.mode(x) <- "double"
     x
@@ -183,13 +191,17 @@ check_function <- function(f, argument, call) {
 warn_drop <- function(fit, call) {
   if (!is.null(fit$drop)) {
     ember_warn(
-      paste0("The log-likelihood dropped by ", format(fit$drop[["size"]], digits = 3L), " in iteration ",
-             fit$drop[["iteration"]], "."),
+      paste0("The log-likelihood ", drop_words(fit), "."),
       class = "not_monotone",
       details = c(i = "An EM step cannot lower it: `e_step`, `m_step` or `log_lik` is wrong."),
       call = call, fit = fit
     )
   }
+}
+
+drop_words <- function(fit) {
+  size <- format(fit$drop[["size"]], digits = 3L)
+  paste("dropped by", size, "in iteration", fit$drop[["iteration"]])
 }
 
 #' @export
@@ -202,8 +214,7 @@ print.ember_em <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
     cat("Log-likelihood: ", format(x$loglik, digits = 8L), " (df = ", x$df, ")\n", sep = "")
   }
   if (!is.null(x$drop)) {
-    cat("WRONG: the log-likelihood dropped by ", format(x$drop[["size"]], digits = 3L),
-        " in iteration ", x$drop[["iteration"]], "\n", sep = "")
+    cat("WRONG: the log-likelihood ", drop_words(x), "\n", sep = "")
   }
   cat("\nParameters:\n")
   print(coef(x), digits = digits, ...)
@@ -225,15 +236,15 @@ coef.ember_em <- function(object, ...) {
 #' The inverse of the observed information, by numerical second derivatives of the log-likelihood.
 #'
 #' @details
-#' The derivatives are central differences ([stats::optimHess()]). They need parameters that can move
-#' freely by a thousandth of their size: at a bound, or with parameters that are tied to each other (such
-#' as probabilities that sum to 1), there is no such matrix, and the error says so.
+#' The derivatives are central differences ([stats::optimHess()]). They need parameters that can
+#' move freely by a thousandth of their size: at a bound, or with parameters that are tied to each
+#' other (such as probabilities that sum to 1), there is no such matrix, and the error says so.
 #'
 #' @param object A fit of [em()] with a `log_lik`.
 #' @param ... Not used.
 #' @returns A matrix with a row and a column for every element of `coef(object)`. Errors of class
-#'   `ember_error_argument` if the fit has no `log_lik`, `ember_error_singular` if the information is not
-#'   positive definite.
+#'   `ember_error_argument` if the fit has no `log_lik`, `ember_error_singular` if the information
+#'   is not positive definite.
 #' @export
 #' @importFrom stats vcov
 #' @examples
@@ -246,7 +257,8 @@ coef.ember_em <- function(object, ...) {
 #' sqrt(vcov(linkage))
 vcov.ember_em <- function(object, ...) {
   if (is.null(object$log_lik)) {
-    abort_argument("object", "has no log-likelihood to differentiate.", c(i = "Give `em()` a `log_lik`."))
+    remedy <- c(i = "Give `em()` a `log_lik`.")
+    abort_argument("object", "has no log-likelihood to differentiate.", remedy)
   }
   values <- coef(object)
   steps <- 1e-4 * pmax(abs(values), 1e-2)
@@ -257,7 +269,9 @@ vcov.ember_em <- function(object, ...) {
     ember_abort(
       "The information is not positive definite, so the estimates have no covariance matrix.",
       class = "singular",
-      details = c(i = "The parameters may be tied, at a bound, or not identified; or the fit is no maximum.")
+      details = c(
+        i = "The parameters may be tied, at a bound, or not identified; or the fit is no maximum."
+      )
     )
   }
   structure(chol2inv(root), dimnames = list(names(values), names(values)))

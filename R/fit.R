@@ -5,13 +5,13 @@
 
 #' Log-likelihood of a fit
 #'
-#' The maximised log-likelihood, as R's generics expect it: [stats::AIC()] and [stats::BIC()] work on
-#' every fit of ember. Smaller values of these two are better.
+#' The maximised log-likelihood, as R's generics expect it: [stats::AIC()] and [stats::BIC()] work
+#' on every fit of ember. Smaller values of these two are better.
 #'
 #' @param object A fit of ember.
 #' @param ... Not used.
-#' @returns `logLik()`: an object of class `logLik` with attributes `df` (free parameters) and `nobs`.
-#'   `nobs()`: the number of observations. Both are `NA` where the fit does not know.
+#' @returns `logLik()`: an object of class `logLik` with attributes `df` (free parameters) and
+#'   `nobs`. `nobs()`: the number of observations. Both are `NA` where the fit does not know.
 #' @export
 #' @examples
 #' fit <- em(
@@ -34,21 +34,22 @@ nobs.ember_fit <- function(object, ...) object$nobs
 
 #' Trace of the iterations
 #'
-#' What every iteration of a fit did: `em_trace()` returns it, `plot()` draws the log-likelihood (or for
-#' some families something else, see there).
+#' What every iteration of a fit did: `em_trace()` returns it, `plot()` draws the log-likelihood
+#' (or for some families something else, see there).
 #'
 #' @details
-#' The bound is that of R. Sridharan's *Gaussian mixture models and the EM algorithm*, section 3: with
-#' the hidden part distributed as it is given the data at iteration t,
+#' The bound is that of R. Sridharan's *Gaussian mixture models and the EM algorithm*, section 3:
+#' with the hidden part distributed as it is given the data at iteration t,
 #' \deqn{B(\theta) = \ell(\theta_t) + Q(\theta \mid \theta_t) - Q(\theta_t \mid \theta_t)
 #'   \le \ell(\theta).}
-#' The M step raises the bound, and with it the log-likelihood; the log-likelihood exceeds the bound by
-#' the Kullback-Leibler divergence between the distributions of the hidden part before and after.
+#' The M step raises the bound, and with it the log-likelihood; the log-likelihood exceeds the
+#' bound by the Kullback-Leibler divergence between the distributions of the hidden part before and
+#' after.
 #'
 #' @param fit A fit of ember.
-#' @returns A data frame with a row for the start and for each iteration: `iteration`, `loglik`, `bound`
-#'   (the lower bound of the log-likelihood that was known before its E step; `NaN` if not computed),
-#'   `step` (`"start"`, `"em"`, `"squarem"`, `"anderson"`).
+#' @returns A data frame with a row for the start and for each iteration: `iteration`, `loglik`,
+#'   `bound` (the lower bound of the log-likelihood that was known before its E step; `NaN` if not
+#'   computed), `step` (`"start"`, `"em"`, `"squarem"`, `"anderson"`).
 #' @export
 #' @examples
 #' fit <- em(
@@ -132,7 +133,8 @@ plot.ember_fit <- function(x, main = NULL, xlab = "Iteration", ylab = NULL, ...)
     trace$iteration, trace$loglik,
     type = "l", main = main, xlab = xlab, ylab = ylab, las = 1, ...
   )
-  graphics::points(trace$iteration, trace$loglik, pch = ifelse(trace$step %in% extrapolations, 1, 16), cex = 0.7)
+  symbols <- ifelse(trace$step %in% extrapolations, 1, 16)
+  graphics::points(trace$iteration, trace$loglik, pch = symbols, cex = 0.7)
   bounded <- is.finite(trace$bound)
   if (any(bounded)) {
     graphics::points(trace$iteration[bounded], trace$bound[bounded], pch = 2, cex = 0.7)

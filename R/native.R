@@ -22,12 +22,12 @@ draw_seed <- function() {
   sample.int(.Machine$integer.max, 2L, replace = TRUE)
 }
 
-# Interrupts in native code: the call runs under suspendInterrupts(), and the core asks, and calls back,
-# through R functions that allow them where a handler stands ready. So an interrupt never jumps through
-# the core, and the fit it ends is kept, in a script too.
+# Interrupts in native code: the call runs under suspendInterrupts(), and the core asks, and calls
+# back, through R functions that allow them where a handler stands ready. So an interrupt never
+# jumps through the core, and the fit it ends is kept, in a script too.
 
-# The control list as the core reads it. The core calls `interrupted` to learn whether the user pressed
-# Ctrl-C, and `show`, if any, to show progress; the display ends with `frame`.
+# The control list as the core reads it. The core calls `interrupted` to learn whether the user
+# pressed Ctrl-C, and `show`, if any, to show progress; the display ends with `frame`.
 native_control <- function(control, frame = rlang::caller_env()) {
   fields <- unclass(control)
   fields$interrupted <- interrupted
@@ -57,7 +57,10 @@ progress_line <- function(frame) {
     )
     extra <- list(state = paste(state, collapse = ""))
     # A condition must not jump through the core, and a display that fails must not end a fit.
-    try(cli::cli_progress_update(set = iteration, extra = extra, id = bar, .envir = frame), silent = TRUE)
+    try(
+      cli::cli_progress_update(set = iteration, extra = extra, id = bar, .envir = frame),
+      silent = TRUE
+    )
     invisible(NULL)
   }
 }

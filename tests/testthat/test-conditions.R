@@ -1,5 +1,7 @@
 test_that("errors and warnings carry their classes, call and facts", {
-  f <- function(x) ember_abort("It broke.", class = "fit", details = c(i = "Try {again} 100%."), component = 2L)
+  f <- function(x) {
+    ember_abort("It broke.", class = "fit", details = c(i = "Try {again} 100%."), component = 2L)
+  }
   error <- expect_error(f(1), class = "ember_error")
   expect_s3_class(error, "ember_error_fit")
   expect_identical(error$component, 2L)

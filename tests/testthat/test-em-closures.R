@@ -57,7 +57,10 @@ test_that("a log-likelihood that stops being finite keeps the last parameters", 
     calls <<- calls + 1
     if (calls > 3) NaN else linkage$log_lik(p)
   }
-  warning <- expect_warning(fit <- fit_linkage(0.01, log_lik = log_lik), class = "ember_warning_degenerate")
+  warning <- expect_warning(
+    fit <- fit_linkage(0.01, log_lik = log_lik),
+    class = "ember_warning_degenerate"
+  )
   expect_match(conditionMessage(warning), "the log-likelihood became NaN")
   expect_identical(fit$loglik, linkage$log_lik(coef(fit)[[1L]]))
 })
@@ -80,7 +83,10 @@ test_that("warnings of the steps are shown once, after the run", {
 })
 
 test_that("hidden expectations may be any R object", {
-  for (hidden in list(NULL, quote(a + b), y ~ x, new.env(), sum, as.name("unbound"), expression(stop()))) {
+  objects <- list(
+    NULL, quote(a + b), y ~ x, new.env(), sum, as.name("unbound"), expression(stop())
+  )
+  for (hidden in objects) {
     received <- NULL
     fit <- em(8, function(p) list(hidden, p), function(h) {
       received <<- h[[1L]]
@@ -136,7 +142,8 @@ test_that("Ctrl-C during a long fit returns it, and R lives on", {
   ))), stdout = TRUE)
   wait_for <- function(lines, seconds) {
     until <- Sys.time() + seconds
-    while (Sys.time() < until && !(file.exists(out) && length(readLines(out)) >= lines)) Sys.sleep(0.1)
+    written <- function() if (file.exists(out)) length(readLines(out)) else 0L
+    while (Sys.time() < until && written() < lines) Sys.sleep(0.1)
   }
   on.exit(tools::pskill(as.integer(pid), tools::SIGKILL))
   wait_for(1L, 30)

@@ -12,7 +12,7 @@ test_that("ABO frequencies satisfy the likelihood equations and the published va
   fit <- em(
     start = c(A = 1, B = 1, O = 1) / 3,
     e_step = function(p) {
-      c(people[["A"]] * p[["A"]] / (p[["A"]] + 2 * p[["O"]]), people[["B"]] * p[["B"]] / (p[["B"]] + 2 * p[["O"]]))
+      unname(people[c("A", "B")] * p[c("A", "B")] / (p[c("A", "B")] + 2 * p[["O"]]))
     },
     m_step = function(homozygous) {
       genes <- c(
@@ -26,7 +26,8 @@ test_that("ABO frequencies satisfy the likelihood equations and the published va
   expect_equal(coef(fit), c(A = 0.2136, B = 0.0501, O = 0.7363), tolerance = 1e-4)
   log_lik <- function(free) {
     p <- c(free, 1 - sum(free))
-    sum(people * log(c(p[1]^2 + 2 * p[1] * p[3], p[2]^2 + 2 * p[2] * p[3], 2 * p[1] * p[2], p[3]^2)))
+    groups <- c(p[1]^2 + 2 * p[1] * p[3], p[2]^2 + 2 * p[2] * p[3], 2 * p[1] * p[2], p[3]^2)
+    sum(people * log(groups))
   }
   direct <- optim(c(0.2, 0.1), log_lik, control = list(fnscale = -1, reltol = 1e-14))
   expect_equal(unname(coef(fit)[1:2]), direct$par, tolerance = 1e-5)
@@ -59,7 +60,8 @@ test_that("Old Faithful EEE with three components needs at most 40 passes, stopp
 })
 
 test_that("the trace holds the lower bound, between the log-likelihoods of plain EM", {
-  fit <- faithful_eee(as.integer(cut(faithful$eruptions, c(0, 3, 4.3, 9))), em_control(accelerate = "none"))
+  by_eruption <- as.integer(cut(faithful$eruptions, c(0, 3, 4.3, 9)))
+  fit <- faithful_eee(by_eruption, em_control(accelerate = "none"))
   trace <- em_trace(fit)
   expect_identical(trace$iteration, seq(0L, fit$iterations))
   before <- head(trace$loglik, -1L)
@@ -75,7 +77,10 @@ test_that("a wrong M step is reported with its iteration", {
     if (calls == 3) 0.2 else linkage$m_step(hidden)
   }
   control <- em_control(accelerate = "none")
-  warning <- expect_warning(fit <- fit_linkage(m_step = wrong, control = control), class = "ember_warning_not_monotone")
+  warning <- expect_warning(
+    fit <- fit_linkage(m_step = wrong, control = control),
+    class = "ember_warning_not_monotone"
+  )
   expect_match(conditionMessage(warning), "in iteration 3")
   expect_identical(fit$drop[["iteration"]], 3)
   expect_equal(fit$drop[["size"]], -diff(fit$trace$loglik)[[3L]])
@@ -92,7 +97,8 @@ test_that("a limit of iterations warns and keeps the fit", {
 })
 
 test_that("parameters keep the structure of start", {
-  start <- list(a = matrix(c(1, 2, 3, 4), 2, dimnames = list(c("r", "s"), NULL)), b = list(u = 5, v = c(x = 6, y = 7)))
+  a <- matrix(c(1, 2, 3, 4), 2, dimnames = list(c("r", "s"), NULL))
+  start <- list(a = a, b = list(u = 5, v = c(x = 6, y = 7)))
   halve <- function(x) rapply(x, function(v) unname(c(v)) / 2, how = "replace")
   fit <- em(start, function(p) p, halve, function(p) -sum(unlist(p)^2))
   expect_identical(attributes(fit$params), attributes(start))
@@ -129,7 +135,7 @@ test_that("vcov is the inverse of the observed information", {
   fit <- fit_linkage(control = em_control(tol = 1e-13))
   theta <- coef(fit)[[1L]]
   information <- 125 / (2 + theta)^2 + 38 / (1 - theta)^2 + 34 / theta^2
-  expect_equal(vcov(fit), matrix(1 / information, 1, 1, dimnames = list("theta", "theta")), tolerance = 1e-5)
+  expect_equal(vcov(fit)[["theta", "theta"]], 1 / information, tolerance = 1e-5)
   flat <- em(c(1, 1), identity, function(h) h, function(p) -(sum(p) - 2)^2)
   expect_error(vcov(flat), class = "ember_error_singular")
 })

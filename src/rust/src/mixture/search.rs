@@ -179,7 +179,8 @@ fn table_list(table: &[Cell]) -> List {
         bic = criteria(|c| c.bic),
         icl = criteria(|c| c.icl),
         status = table.iter().map(|cell| cell.status.name()).collect::<Vec<_>>(),
-        message = table.iter().map(|cell| cell.status.message()).collect::<Vec<_>>()
+        message = table.iter().map(|cell| cell.status.message()).collect::<Vec<_>>(),
+        component = table.iter().map(|cell| cell.status.component() as i32).collect::<Vec<_>>()
     )
 }
 

@@ -11,6 +11,7 @@ use super::partition::Partition;
 use super::prior::Prior;
 use super::rules::Rules;
 use super::source::Memory;
+use super::start::distinct::{distinct_rows, require_distinct_rows};
 use super::start::{kmeans_plus_plus, Criterion, Tree};
 use super::stats::Moments;
 use crate::error::{Error, Result};
@@ -180,8 +181,10 @@ impl<'a> Problem<'a> {
     ///
     /// The s-th k-means++ partition into k parts depends on `seed`, k and s alone.
     ///
+    /// A number of parts above the number of distinct rows has none.
+    ///
     /// # Errors
-    /// More parts than distinct rows.
+    /// [`Error::Argument`] on `k` when no number of parts has any.
     pub fn partitions(
         &self,
         ks: &[usize],
@@ -191,35 +194,70 @@ impl<'a> Problem<'a> {
     ) -> Result<Vec<Vec<Moments>>> {
         let data = self.filled()?;
         let most = ks.iter().copied().max().unwrap_or(1);
+        let distinct = distinct_rows(&data, most).len();
+        require_distinct_rows(&data, ks.iter().copied().min().unwrap_or(1))?;
         let tree = match method {
             Method::Kmeans => None,
-            _ => Some(Tree::grow(&data, most, TREE_ROWS, &mut rng::stream(seed, 0))?),
+            _ => {
+                let stream = &mut rng::stream(seed, 0);
+                Some(Tree::grow(&data, most.min(distinct), TREE_ROWS, stream)?)
+            }
         };
         let mut all = Vec::with_capacity(ks.len());
         for &k in ks {
-            let mut moments = Vec::new();
-            if let Some(tree) = &tree {
-                let labels = tree.sample_labels(k, Criterion::UnequalEllipsoids)?;
-                moments.push(Partition { k, labels }.moments(&tree.sample().data()?));
-            }
-            let random = match method {
-                _ if k == 1 => usize::from(moments.is_empty()),
-                Method::Hierarchical => 0,
-                _ => count.saturating_sub(moments.len()),
-            };
-            let mut found: Vec<Partition> = Vec::new();
-            for start in 0..random {
-                let stream = (k as u64) << 32 | (start as u64 + 1);
-                let labels = kmeans_plus_plus(&data, k, &mut rng::stream(seed, stream))?;
-                let partition = Partition { k, labels };
-                if !found.contains(&partition) {
-                    moments.push(partition.moments(&data));
-                    found.push(partition);
+            let mut starts = Partitions::default();
+            if k <= distinct {
+                if let Some(tree) = &tree {
+                    let rows = tree.sample().data()?;
+                    for criterion in [Criterion::UnequalEllipsoids, Criterion::EqualSpheres] {
+                        starts.push(k, tree.sample_labels(k, criterion)?, &rows);
+                    }
+                }
+                let random = match method {
+                    Method::Hierarchical => 0,
+                    _ if k == 1 => 1,
+                    _ => count.saturating_sub(starts.moments.len()),
+                };
+                for start in 0..random {
+                    let stream = (k as u64) << 32 | (start as u64 + 1);
+                    let labels = kmeans_plus_plus(&data, k, &mut rng::stream(seed, stream))?;
+                    starts.push(k, labels, &data);
                 }
             }
-            all.push(moments);
+            all.push(starts.moments);
         }
         Ok(all)
+    }
+}
+
+/// Different partitions into the same number of parts.
+#[derive(Default)]
+struct Partitions {
+    found: Vec<Partition>,
+    moments: Vec<Moments>,
+}
+
+impl Partitions {
+    /// Keeps the moments of `rows` in the parts that `labels` name, if these parts are new.
+    fn push(&mut self, k: usize, mut labels: Vec<u32>, rows: &Data) {
+        number_by_appearance(k, &mut labels);
+        let partition = Partition { k, labels };
+        if !self.found.contains(&partition) {
+            self.moments.push(partition.moments(rows));
+            self.found.push(partition);
+        }
+    }
+}
+
+/// Renames labels 0..k so that the first row has 0, the first row of another part 1, and so on.
+fn number_by_appearance(k: usize, labels: &mut [u32]) {
+    let mut names = vec![None; k];
+    let mut next = 0;
+    for label in labels {
+        *label = *names[*label as usize].get_or_insert_with(|| {
+            next += 1;
+            next - 1
+        });
     }
 }
 

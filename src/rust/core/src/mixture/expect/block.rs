@@ -17,7 +17,7 @@ pub(super) struct Scratch {
     pub x: Lines,
     /// One column per component: log-densities, then responsibilities times row weights.
     pub r: Lines,
-    /// Whitened columns: d per component (full), d (pooled), none otherwise.
+    /// Whitened columns: d per component (full), d once (pooled), else none.
     pub y: Lines,
     /// Responsibilities times whitened columns, one strip.
     pub strip: Lines,
@@ -33,14 +33,19 @@ impl Scratch {
         let whitened = match components.family {
             Family::Full => components.dim * components.count,
             Family::PooledFull | Family::PooledDiagonal => components.dim,
-            Family::Diagonal | Family::Logit => 0,
+            Family::Small | Family::Diagonal | Family::Logit => 0,
         };
+        Self::of(stride, components.dim, components.terms(), whitened)
+    }
+
+    /// Blocks of `stride` rows with that many columns of each kind.
+    pub fn of(stride: usize, x: usize, r: usize, y: usize) -> Self {
         let columns = |count: usize| Lines::new(count * stride);
         Scratch {
             stride,
-            x: columns(components.dim),
-            r: columns(components.terms()),
-            y: columns(whitened),
+            x: columns(x),
+            r: columns(r),
+            y: columns(y),
             strip: columns(STRIP),
             weights: columns(1),
             log_density: columns(1),
@@ -48,19 +53,57 @@ impl Scratch {
     }
 }
 
-/// Copies `rows` of `data` into `x` and returns the padded number of rows; padding repeats the first row.
-pub(super) fn fill(data: &Data, rows: &Range<usize>, stride: usize, x: &mut [f64]) -> usize {
-    let padded = rows.len().next_multiple_of(PADDING);
-    for (j, to) in x.chunks_exact_mut(stride).take(data.columns()).enumerate() {
-        let from = &data.column(j)[rows.clone()];
-        to[..rows.len()].copy_from_slice(from);
-        to[rows.len()..padded].fill(from[0]);
+/// The data of a block: column j is the `rows` values from j `stride` on.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub x: &'a [f64],
+    pub stride: usize,
+    /// A multiple of [`PADDING`]; the last ones may repeat the first row.
+    pub rows: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// Copies `range` of `data` into `room`, whose columns are `stride` apart.
+    pub fn copy(data: &Data, range: &Range<usize>, stride: usize, room: &'a mut [f64]) -> Self {
+        let rows = range.len().next_multiple_of(PADDING);
+        for (j, to) in room
+            .chunks_exact_mut(stride)
+            .take(data.columns())
+            .enumerate()
+        {
+            let from = &data.column(j)[range.clone()];
+            to[..range.len()].copy_from_slice(from);
+            to[range.len()..rows].fill(from[0]);
+        }
+        Columns {
+            x: room,
+            stride,
+            rows,
+        }
     }
-    padded
+
+    /// Views `range` of `data` in place where it needs no padding, else copies it. Kernels of few columns read them
+    /// that way; many columns would compete for the same cache sets when n is a power of two.
+    pub fn view(data: &Data<'a>, range: &Range<usize>, stride: usize, room: &'a mut [f64]) -> Self {
+        if !range.len().is_multiple_of(PADDING) {
+            return Self::copy(data, range, stride, room);
+        }
+        Columns {
+            x: data.tail(range.start),
+            stride: data.rows(),
+            rows: range.len(),
+        }
+    }
+
+    /// Column `j`.
+    #[inline(always)]
+    pub fn column(&self, j: usize) -> &'a [f64] {
+        &self.x[j * self.stride..][..self.rows]
+    }
 }
 
 /// Row weights of a block of `padded` rows; `None` when every row counts once.
-pub(super) fn weights<'a>(
+pub(super) fn row_weights<'a>(
     data: &Data<'a>,
     rows: &Range<usize>,
     padded: usize,
