@@ -3,6 +3,7 @@
 # The examples and tests run with no more than Imports and testthat, so that a use of a suggested
 # package without a guard is found here (make test has them all).
 set -eu
+unset EMBER_DEV
 tools/dist.sh
 rm -rf build/check
 mkdir -p build/check
