@@ -187,9 +187,7 @@ confint.ember_mixture <- function(object, parm, level = 0.95, type = c(
   call <- rlang::current_env()
   type <- match_choice("type", call)
   scale <- match_choice("scale", call)
-  if (!is.numeric(level) || length(level) != 1L || is.na(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be a number between 0 and 1.", NULL, call)
-  }
+  check_level(level, call)
   table <- coefficient_table(object, coefficient_scale(scale))
   table$std_error <- sqrt(diag(stats::vcov(object, type = type, scale = scale)))
   wanted <- if (missing(parm)) seq_len(nrow(table)) else match_parameters(
@@ -204,7 +202,16 @@ confint.ember_mixture <- function(object, parm, level = 0.95, type = c(
   limits
 }
 
+check_level <- function(level, call) {
+  if (!is_number(level) || level <= 0 || level >= 1) {
+    abort_argument("level", "must be a number between 0 and 1.", NULL, call)
+  }
+}
+
 match_parameters <- function(parm, names, call) {
+  if (!is.character(parm) && !is.numeric(parm)) {
+    abort_argument("parm", paste0("must be names or numbers of coefficients, not ", describe_object(parm), "."), NULL, call)
+  }
   at <- if (is.character(parm)) match(parm, names) else match(parm, seq_along(names))
   if (anyNA(at)) {
     abort_argument(
@@ -301,6 +308,7 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
   }
   replicates <- check_starts(replicates, call, "replicates")
   n_starts <- check_starts(n_starts, call)
+  check_level(level, call)
   check_control(control, call)
   samples <- list()
   for (null in k) {

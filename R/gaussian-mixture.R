@@ -105,6 +105,7 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
     )
   }
   row_weights <- if (inherits(x, "formula")) substitute(weights) else weights
+  if (!is_flag(keep_data)) abort_argument("keep_data", "must be TRUE or FALSE.", NULL, here)
   design <- unsupervised_design(x, data, row_weights, here)
   problem <- mixture_problem(
     design, k, !missing(k), model, known, noise, start, n_starts, select, prior, control, here
