@@ -24,7 +24,7 @@ use crate::tasks::{self, Stop};
 /// Plain EM steps that every start of a cell is given before the best go on.
 const SHORT_ITERATIONS: usize = 5;
 
-/// Starts of a cell that go on to convergence after the short runs.
+/// Starts of a cell that go on to convergence: the tree's, and the best of the others after the short runs.
 const FINALISTS: usize = 2;
 
 /// Distance to the limit (log-likelihood units) at which a cell that is only compared may rest.
@@ -252,10 +252,13 @@ impl Search<'_> {
                 return Err(Error::Interrupted);
             }
         }
-        short.sort_by(|a, b| b.0.total_cmp(&a.0));
+        // The first start is the tree's, which sees more of the data than its first steps show.
+        let (first, mut others) = (short.first().cloned(), short);
+        others.drain(..others.len().min(1));
+        others.sort_by(|a, b| b.0.total_cmp(&a.0));
         let settings = self.comparison_settings();
         let mut best: Option<Run> = None;
-        for (_, start) in short.into_iter().take(FINALISTS) {
+        for (_, start) in first.into_iter().chain(others).take(FINALISTS) {
             let leader = best.as_ref().map(|run| run.objective);
             match self.race_from(start, &rules, &settings, leader, stop) {
                 Ok(run) => keep_better(&mut best, run),
