@@ -263,6 +263,8 @@ confidence_limits <- function(table, z) {
 #' @param n_starts Starts of each fit.
 #' @param control [em_control()].
 #' @param ... Further arguments of [gaussian_mixture()] (`data`, `weights`) when `x` is not a fit.
+#' @details Ctrl-C ends the test with the samples done so far, and a warning of class
+#'   `ember_warning_interrupted`; before the first sample it is an interrupt like any other.
 #' @returns An object of class `ember_bootstrap_lrt`: a data frame with columns `k` (null),
 #'   `alternative`, `statistic` (twice the log-likelihood ratio), `p_value` (the share of samples,
 #'   the observed one included, that reach it), `replicates` (those that could be fitted). Attribute
@@ -318,9 +320,23 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
     samples[[as.character(null)]] <- list(
       statistic = native$statistic, replicates = native$replicates
     )
+    done <- length(native$replicates)
+    if (done < replicates) {
+      warn_interrupted_test(null, done, replicates, call)
+      break
+    }
     if (bootstrap_p_value(native) > level) break
   }
   new_bootstrap_lrt(samples, model)
+}
+
+warn_interrupted_test <- function(null, done, replicates, call) {
+  ember_warn(
+    paste0("Interrupted after ", done, " of ", replicates, " samples for k = ", null, "."),
+    class = "interrupted",
+    details = c(i = "The p-value is that of the samples that were done."),
+    call = call
+  )
 }
 
 bootstrap_design <- function(x, data = NULL, weights = NULL, call) {
