@@ -36,6 +36,9 @@
 #' @param control Tolerances and limits: [em_control()].
 #' @param prior `NULL` for maximum likelihood, or [mixture_prior()] for a posterior mode, which
 #'   cannot collapse.
+#' @param floor `NULL`, or the smallest variance that a component may have in any direction, as a
+#'   share (between 0 and 1, for instance `1e-6`) of the variance of all rows in that direction. Units
+#'   do not matter. For the models E, V, EII, VII, EEI, VVI, EEE and VVV; the others need `prior`.
 #' @param keep_data Whether the fit holds the data. Without them, predictions, standard errors and
 #'   plots need new data.
 #' @param ... Not used; an unknown argument is an error.
@@ -54,6 +57,7 @@
 #' @returns An object of class `ember_mixture` (and `ember_fit`): a list with
 #' * `weights` (k), `means` (k x d), `covariances` (d x d x k); `noise`, `NULL` or `list(weight,
 #'   log_density)`;
+#' * `thin`: components with fewer rows than their own parameters need;
 #' * `k`, `model`, `loglik`, `log_prior`, `df` (free parameters), `nobs` (sum of the row weights);
 #' * `status`, `message`, `component` (the one that collapsed, or 0), `iterations`, `passes` (of the
 #'   data);
@@ -95,7 +99,8 @@
 #' @export
 gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NULL, known = list(),
                              noise = FALSE, start = NULL, n_starts = 10, select = "BIC",
-                             control = em_control(), prior = NULL, keep_data = TRUE, ...) {
+                             control = em_control(), prior = NULL, floor = NULL,
+                             keep_data = TRUE, ...) {
   call <- match.call()
   here <- rlang::current_env()
   check_no_dots(..., call = here)
@@ -108,12 +113,12 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
   if (!is_flag(keep_data)) abort_argument("keep_data", "must be TRUE or FALSE.", NULL, here)
   design <- unsupervised_design(x, data, row_weights, here)
   problem <- mixture_problem(
-    design, k, !missing(k), model, known, noise, start, n_starts, select, prior, control, here
+    design, k, !missing(k), model, known, noise, start, n_starts, select, prior, floor, control, here
   )
   native <- native_mixture_search(
     design$x, design$weights, problem$k, problem$models, problem$select, problem$start,
     problem$n_starts,
-    problem$known, problem$noise, problem$prior, control,
+    problem$known, problem$noise, problem$prior, problem$floor, control,
     call = here
   )
   fit <- new_gaussian_mixture(native, design, problem, call, here)
@@ -124,7 +129,7 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
 
 # The arguments after checks, in the shapes of the core.
 mixture_problem <- function(design, k, k_given, model, known, noise, start, n_starts, select, prior,
-                            control, call) {
+                            floor, control, call) {
   d <- ncol(design$x)
   dropped <- design$na_action
   noise <- check_noise(noise, design$x, call)
@@ -140,7 +145,7 @@ mixture_problem <- function(design, k, k_given, model, known, noise, start, n_st
   implied <- implied_components(known)
   names(implied) <- sprintf("known$%s", names(implied))
   k <- check_components(k, k_given, c(implied, if (!is.null(start$k)) list(start = start$k)), call)
-  models <- check_models(model, d, call)
+  models <- check_floor(floor, check_models(model, d, call), !is.null(model), call)
   if (length(known) > 0L) {
     known <- known_for_components(known, k, !is.null(noise), call)
   }
@@ -151,7 +156,8 @@ mixture_problem <- function(design, k, k_given, model, known, noise, start, n_st
   list(
     k = k, models = models, known = known, noise = noise, n_starts = check_starts(n_starts, call),
     start = complete_start(start$value, known, k[[1L]], design$x, !is.null(noise)),
-    select = check_select(select, call), prior = check_prior(prior, d, call), control = control
+    select = check_select(select, call), prior = check_prior(prior, d, call), floor = floor,
+    control = control
   )
 }
 
@@ -197,14 +203,15 @@ new_gaussian_mixture <- function(native, design, problem, call, error_call) {
       ),
       noise = fit$noise, k = length(components), model = fit$model,
       loglik = fit$log_lik, log_prior = fit$log_prior, df = as.integer(fit$parameters),
+      thin = fit$thin,
       nobs = if (is.null(design$weights)) nrow(design$x) else sum(design$weights),
       status = fit$status, message = fit$message, component = as.integer(fit$component),
       iterations = as.integer(fit$iterations), passes = as.integer(fit$passes),
       trace = trace_table(fit$trace), starts = starts_table(fit$starts), table = table,
       data = design$x, row_names = design$row_names, row_weights = design$weights,
       na_action = design$na_action,
-      known = problem$known, prior = problem$prior, select = problem$select,
-      control = problem$control
+      known = problem$known, prior = problem$prior, floor = problem$floor,
+      select = problem$select, control = problem$control
     ),
     class = c("ember_mixture", "ember_fit")
   )
