@@ -9,7 +9,7 @@
 #'   numeric vector (one dimension). Missing values (`NA`) are allowed: a row enters the likelihood
 #'   through the values it has. Rows without any value are left out. Factors, characters and
 #'   logicals are errors.
-#' @param k Numbers of components to try: whole numbers.
+#' @param k Numbers of components to try: whole numbers, no larger than the number of distinct rows.
 #' @param model Names of the covariance models to try; `NULL` is all of them. In one dimension `"E"`
 #'   (equal variance) and `"V"`; otherwise three letters for volume, shape and orientation, each
 #'   equal (`E`), variable (`V`) or the identity (`I`): `"EII"`, `"VII"`, `"EEI"`, `"VEI"`, `"EVI"`,
@@ -21,7 +21,8 @@
 #' @param known Parameters that are known and not estimated: a list with any of `weights` (k
 #'   numbers), `means` (k x d, or k numbers in one dimension) and `covariances` (d x d x k; or one d
 #'   x d matrix, in one dimension a number, common to all components; in one dimension also k
-#'   variances). They imply `k`.
+#'   variances). All but a common variance or matrix imply `k`; with that one, `k` must be a single
+#'   number. What is known does not count as a parameter and has no standard error.
 #' @param noise `TRUE` adds a component of uniform noise over the smallest box around the data
 #'   (along the axes or the principal components); a number is the volume of the region to use
 #'   instead. Needs complete data.
@@ -39,8 +40,8 @@
 #' @param floor `NULL`, or the smallest variance that a component may have in any direction, as a
 #'   share (between 0 and 1, for instance `1e-6`) of the variance of all rows in that direction. Units
 #'   do not matter. For the models E, V, EII, VII, EEI, VVI, EEE and VVV; the others need `prior`.
-#' @param keep_data Whether the fit holds the data. Without them, predictions, standard errors and
-#'   plots need new data.
+#' @param keep_data Whether the fit holds the data. Without them `predict()` needs `newdata`, and
+#'   what needs the rows (`vcov()`, `confint()`, most plots) is an `ember_error_no_data`.
 #' @param ... Not used; an unknown argument is an error.
 #'
 #' @details
@@ -55,8 +56,9 @@
 #' `$status`: `"converged"`, `"iteration_limit"`, `"degenerate"`, `"saddle"` or `"interrupted"`.
 #'
 #' @returns An object of class `ember_mixture` (and `ember_fit`): a list with
-#' * `weights` (k), `means` (k x d), `covariances` (d x d x k); `noise`, `NULL` or `list(weight,
-#'   log_density)`;
+#' * `weights` (k), `means` (k x d, in the units of the data), `covariances` (d x d x k, in squared
+#'   units); `noise`, `NULL` or `list(weight, log_density)`, the log of one over the volume of its
+#'   region;
 #' * `thin`: components with fewer rows than their own parameters need;
 #' * `k`, `model`, `loglik`, `log_prior`, `df` (free parameters), `nobs` (sum of the row weights);
 #' * `status`, `message`, `component` (the one that collapsed, or 0), `iterations`, `passes` (of the
@@ -68,10 +70,19 @@
 #' * `data` (n x d), `row_weights`, `known`, `prior`, `select`, `control`, `call`, and, from a
 #'   formula, `formula` and `terms`.
 #'
-#' @section Errors:
+#' Components come in no particular order: their numbers mean nothing. A constant column, or fewer rows
+#' than variables, leaves only the models that such data can identify (spherical ones, say); the others
+#' have a `status` and a `message` in `$table`. Standard errors and criteria take `k` and `model` as
+#' given: they do not know that these were chosen from the same data.
+#'
+#' Random starts come from R's random numbers: [set.seed()] makes a fit repeatable, on any number of
+#' threads.
+#'
+#' @section Errors and warnings:
 #' An argument that cannot be used gives an `ember_error_argument`; data that cannot be fitted
 #' (infinite values, a factor column) an `ember_error_data`; if no cell of the search can be fitted,
-#' an `ember_error_fit`. All inherit `ember_error`.
+#' an `ember_error_fit` with the whole search in its field `table`. All inherit `ember_error`. A fit
+#' that is no maximum comes with a warning of class `ember_warning` and `ember_warning_<status>`.
 #'
 #' @references
 #' Banfield, J. D. and Raftery, A. E. (1993). Model-based Gaussian and non-Gaussian clustering.
@@ -83,7 +94,8 @@
 #' Sridharan, R. Gaussian mixture models and the EM algorithm.
 #'
 #' @seealso [predict.ember_mixture()], [plot.ember_mixture()], [bootstrap_lrt()],
-#'   [merge_components()], [as_mclust()]
+#'   [merge_components()], [as_mclust()]; `vignette("gaussian-mixtures")` for a tour,
+#'   `vignette("mixture-algorithm")` for the computations.
 #' @examples
 #' fit <- gaussian_mixture(faithful, k = 1:4)
 #' fit
@@ -269,7 +281,7 @@ mixture_remedy <- function(status) {
 #'
 #' @param shrinkage Weight of the prior mean, in observations; at least 0. With 0 the means have no
 #'   prior.
-#' @param mean Prior mean (d numbers); `NULL` is the mean of the data.
+#' @param mean Prior mean (d numbers, in the units of the data); `NULL` is the mean of the data.
 #' @param dof Degrees of freedom, more than d - 1; `NULL` is d + 2.
 #' @param scale Prior scale: a number, or a d x d positive definite matrix. `NULL` is the variance
 #'   of the data divided by \eqn{k^{2/d}}.
