@@ -88,7 +88,7 @@ coefficient_names <- function(table, variables) {
 #' @param object A fit of [gaussian_mixture()].
 #' @param type How the covariance matrix of the estimates is estimated: `"observed"`, the inverse of
 #'   the observed information; `"opg"`, the inverse of the sum of outer products of the rows'
-#'   scores; `"sandwich"`, which stays right when the components are not Gaussian (Huber 1967, White
+#'   scores; `"sandwich"`, which stays valid when the components are not Gaussian (Huber 1967, White
 #'   1982).
 #' @param scale `"covariance"` reports variances and covariances, `"sd"` standard deviations and
 #'   correlations.
@@ -111,7 +111,8 @@ coefficient_names <- function(table, variables) {
 #' Standard errors describe the maximum that was found. With a prior they are those of the
 #' likelihood part.
 #'
-#' @returns `coef()` a named vector, `vcov()` a named matrix, `confint()` a matrix with two columns.
+#' @returns `coef()` a named vector, `vcov()` a named matrix, `confint()` a matrix with two columns. A
+#'   fit without its data has only `coef()`; the others are an `ember_error_no_data`.
 #' @references Louis, T. A. (1982). Finding the observed information matrix when using the EM
 #'   algorithm. *Journal of the Royal Statistical Society B* 44, 226-233.
 #' @examples
@@ -253,15 +254,21 @@ confidence_limits <- function(table, z) {
 #' from the fitted mixture with k components, both mixtures are fitted to each, and the observed
 #' likelihood ratio is compared with theirs. The usual chi-square test does not hold here.
 #'
+#' The data must be complete and without row weights, and the fit without known parameters, noise or
+#' a prior: anything else is an `ember_error_unsupported`. The samples come from R's random numbers
+#' ([set.seed()]) and do not depend on the number of threads. A small p-value means that k components
+#' are too few *if they are Gaussian*: with enough rows any other shape asks for more of them.
+#'
 #' @param x A fit of [gaussian_mixture()], or data as for [gaussian_mixture()].
 #' @param k Numbers of components of the null hypotheses, tested in turn until one is not rejected.
 #'   By default `1, 2, ...` up to the number in the fit (up to 8 for data).
 #' @param model One covariance model; by default that of the fit, or the first letter of freedom
 #'   (`"V"`, `"VVV"`) for data.
-#' @param replicates Number of bootstrap samples.
+#' @param replicates Number of bootstrap samples, at least 1. The smallest possible p-value is
+#'   `1 / (replicates + 1)`.
 #' @param level The tests stop at the first p-value above this.
 #' @param n_starts Starts of each fit.
-#' @param control [em_control()].
+#' @param control Tolerances, threads and progress: [em_control()].
 #' @param ... Further arguments of [gaussian_mixture()] (`data`, `weights`) when `x` is not a fit.
 #' @details Ctrl-C ends the test with the samples done so far, and a warning of class
 #'   `ember_warning_interrupted`; before the first sample it is an interrupt like any other.

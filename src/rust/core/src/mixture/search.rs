@@ -9,12 +9,13 @@
 use nalgebra::DMatrix;
 
 use super::criteria::{Criteria, Criterion};
+use super::degeneracy::thin_components;
 use super::fit::{Expectation, Fit, GaussianMixture, StartReport};
 use super::maximize::maximize;
 use super::model::{CovarianceModel, Mixture, Noise};
 use super::problem::Problem;
 use super::rules::Rules;
-use super::saddle::Stationarity;
+use super::saddle::{coinciding, Stationarity};
 use super::source::{Memory, Source};
 use super::stats::Moments;
 use crate::em::{Flow, Model, Outcome, Progress, Settings, Status};
@@ -410,11 +411,22 @@ impl Search<'_> {
             self.examine(&mut best, &rules, stop)?;
         }
         let criteria = self.criteria(&best, &rules)?;
-        Ok(Fit::new(best, criteria, starts))
+        let thin = thin_components(&best.params, &best.stats.moments, &rules);
+        Ok(Fit {
+            thin,
+            ..Fit::new(best, criteria, starts)
+        })
     }
 
     /// Whether `run` stopped at a maximum: goes on from beside a saddle, or says so in the status.
     fn examine(&self, run: &mut Run, rules: &Rules, stop: &Stop) -> Result<()> {
+        if rules.prior.is_some() || rules.floor.is_some() {
+            // The maximum of another objective: the likelihood may well rise away from it.
+            if let Some(status) = saddle_status(false, &coinciding(&run.params)?) {
+                run.status = status;
+            }
+            return Ok(());
+        }
         let mut memory = Memory {
             total: None, // second moments are needed in every direction
             ..self.problem.memory()
@@ -430,7 +442,10 @@ impl Search<'_> {
             // Too many parameters to examine: the fit stands as it is.
             Err(_) => return Ok(()),
         };
-        let Some(status) = saddle_status(point.is_saddle(), &point.coinciding) else {
+        // The information is that of the likelihood, which may rise at a posterior mode or at a floor.
+        let free = rules.prior.is_none() && rules.floor.is_none();
+        let rises = free && point.is_saddle();
+        let Some(status) = saddle_status(rises, &point.coinciding) else {
             return Ok(());
         };
         run.status = status;
