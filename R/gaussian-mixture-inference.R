@@ -211,7 +211,8 @@ check_level <- function(level, call) {
 
 match_parameters <- function(parm, names, call) {
   if (!is.character(parm) && !is.numeric(parm)) {
-    abort_argument("parm", paste0("must be names or numbers of coefficients, not ", describe_object(parm), "."), NULL, call)
+    fact <- paste0("It is ", describe_object(parm), ".")
+    abort_argument("parm", "must be names or numbers of coefficients.", c(x = fact), call)
   }
   at <- if (is.character(parm)) match(parm, names) else match(parm, seq_along(names))
   if (anyNA(at)) {

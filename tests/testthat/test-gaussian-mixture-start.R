@@ -49,7 +49,8 @@ test_that("known parameters stand, whatever the start says, so the first step ca
   set.seed(1)
   y <- round(stats::rnorm(20), 1)
   fit <- gaussian_mixture(
-    y, model = "V", start = list(means = 0.3), known = list(means = 1.3), control = em_control(accelerate = "none")
+    y, model = "V", start = list(means = 0.3), known = list(means = 1.3),
+      control = em_control(accelerate = "none")
   )
   expect_gte(min(diff(fit$trace$loglik)), -1e-9)
   expect_equal(fit$trace$loglik[[1]], sum(stats::dnorm(y, 1.3, stats::sd(y), log = TRUE)))
