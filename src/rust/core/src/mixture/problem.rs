@@ -12,7 +12,7 @@ use super::prior::Prior;
 use super::rules::Rules;
 use super::source::Memory;
 use super::start::distinct::{distinct_rows, require_distinct_rows};
-use super::start::{kmeans_plus_plus, Criterion, Tree};
+use super::start::{kmeans_plus_plus, quantile_classes, Criterion, Tree};
 use super::stats::Moments;
 use crate::error::{Error, Result};
 use crate::rng;
@@ -211,6 +211,9 @@ impl<'a> Problem<'a> {
                     let rows = tree.sample().data()?;
                     for criterion in [Criterion::UnequalEllipsoids, Criterion::EqualSpheres] {
                         starts.push(k, tree.sample_labels(k, criterion)?, &rows);
+                    }
+                    if rows.columns() == 1 {
+                        starts.push(k, quantile_classes(&rows, k), &rows);
                     }
                 }
                 let random = match method {
