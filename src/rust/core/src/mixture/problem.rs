@@ -55,7 +55,7 @@ impl Assumptions {
             prior: prior.map(|choice| choice.prior(model, k, total, rows)),
             floor: self.floor,
             noise: self.noise,
-            total_covariance: Some(&total.scatter / total.total_weight),
+            spread: Some((&total.scatter / total.total_weight).into()),
             row_weight: total.total_weight / rows as f64,
         };
         rules.validate(model, k, total.mean.len())?;
