@@ -7,8 +7,8 @@ use ember_core::mixture::model::CovarianceModel;
 use ember_core::mixture::problem::{Assumptions, Method, Problem};
 use ember_core::mixture::search::{Found, PartitionsOf, Search, SearchProgress, Starts};
 
-/// How far a cell that is only compared may rest below its maximum, and rounding of the oracle.
-const TOLERANCE: f64 = 2e-5;
+/// How far a cell that is only compared may rest below its maximum.
+const TOLERANCE: f64 = 1e-4;
 
 fn faithful() -> Vec<f64> {
     let text = include_str!("data/faithful.txt");

@@ -233,10 +233,9 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// Different partitions into the same number of parts.
+/// Moments of different partitions into the same number of parts; labels would take the memory of n rows each.
 #[derive(Default)]
 struct Partitions {
-    found: Vec<Partition>,
     moments: Vec<Moments>,
 }
 
@@ -244,10 +243,9 @@ impl Partitions {
     /// Keeps the moments of `rows` in the parts that `labels` name, if these parts are new.
     fn push(&mut self, k: usize, mut labels: Vec<u32>, rows: &Data) {
         number_by_appearance(k, &mut labels);
-        let partition = Partition { k, labels };
-        if !self.found.contains(&partition) {
-            self.moments.push(partition.moments(rows));
-            self.found.push(partition);
+        let moments = Partition { k, labels }.moments(rows);
+        if !self.moments.contains(&moments) {
+            self.moments.push(moments);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Many fits: numbers of components × covariance models × starts, the best kept, all counted.
 //!
-//! For every k the starts are partitions of the rows, shared by all models. Each cell (k, model) gives every
-//! start a few plain EM steps (short EM: Biernacki, Celeux & Govaert 2003), runs the best of them to convergence,
+//! For every k the starts are partitions of the rows, shared by all models. Each cell (k, model) gives the first
+//! starts a few plain EM steps (short EM: Biernacki, Celeux & Govaert 2003), runs the best of them to convergence,
 //! and is compared with the models nested in it: a model can do no worse than its special cases, so where it
 //! did, it goes on from theirs. The cell that the criterion selects is then run from *every* start to full
 //! precision, so that the fit can say how many starts found its maximum.
@@ -29,7 +29,10 @@ const SHORT_ITERATIONS: usize = 5;
 const FINALISTS: usize = 2;
 
 /// Distance to the limit (log-likelihood units) at which a cell that is only compared may rest.
-const COMPARISON_TOLERANCE: f64 = 1e-5;
+const COMPARISON_TOLERANCE: f64 = 1e-4;
+
+/// Starts of a cell that is only compared, at most: the trees' and the first k-means++ ones.
+const COMPARED_STARTS: usize = 5;
 
 /// How many times its estimated distance to the limit a run is given credit for, before it counts as beaten.
 const HEADWAY: f64 = 3.0;
@@ -244,7 +247,8 @@ impl Search<'_> {
         let rules = self.problem.rules(model, self.component_counts()[index])?;
         let mut failure = no_partition();
         let mut short: Vec<(f64, Mixture)> = Vec::new();
-        for start in self.start_mixtures(index, model, &rules) {
+        let starts = self.start_mixtures(index, model, &rules);
+        for start in starts.into_iter().take(COMPARED_STARTS) {
             match start.and_then(|start| self.short_em(start, &rules)) {
                 Ok(reached) => short.push(reached),
                 Err(error) => failure = error,
