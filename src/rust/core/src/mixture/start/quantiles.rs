@@ -24,9 +24,13 @@ pub fn quantile_classes(data: &Data, k: usize) -> Vec<u32> {
             }
         }
     }
-    let row = order.iter().map(|&i| weight(i)).fold(f64::INFINITY, f64::min);
+    let row = order
+        .iter()
+        .map(|&i| weight(i))
+        .fold(f64::INFINITY, f64::min);
     let mut classes = classes(&weights, row, k);
-    if (1..classes.len()).any(|at| classes[at] > classes[at - 1] + 1) {
+    let skips = |pair: &[u32]| pair[1] > pair[0] + 1;
+    if classes.first().is_some_and(|&class| class > 0) || classes.windows(2).any(skips) {
         classes = self::classes(&vec![1.0; values.len()], 1.0, k);
     }
     column
@@ -47,7 +51,11 @@ fn classes(weights: &[f64], row: f64, k: usize) -> Vec<u32> {
         .map(|weight| {
             // The rank of the last of equal values, from 0.
             rank += weight;
-            let class = if span > 0.0 { rank * k as f64 / span } else { 0.0 };
+            let class = if span > 0.0 {
+                rank * k as f64 / span
+            } else {
+                0.0
+            };
             (class as u32).min(k as u32 - 1)
         })
         .collect()
@@ -92,6 +100,9 @@ mod tests {
         }
         assert_eq!(labels(&[7.0], None, 1), [0]);
         assert_eq!(labels(&[7.0, 7.0], None, 1), [0, 0]);
-        assert_eq!(labels(&[1.0, 2.0, 9.0], Some(&[1.0, 1.0, 0.0]), 2), [0, 1, 1]);
+        assert_eq!(
+            labels(&[1.0, 2.0, 9.0], Some(&[1.0, 1.0, 0.0]), 2),
+            [0, 1, 1]
+        );
     }
 }

@@ -4,7 +4,9 @@
 //! one's trace per row and coordinate (Fraley 1998, model VVV). Without the second term in the logarithm this
 //! is the classification likelihood (Banfield & Raftery 1993), which means nothing for clusters that are flat;
 //! with it, single points are clusters like any other. The two terms are of different degree, so the unit of
-//! the coordinates matters: see [`hierarchical`](super::hierarchical).
+//! the coordinates matters: see [`hierarchical`](super::hierarchical). With many rows the trace outweighs the
+//! volume, so that the clusters are nearly those of unequal spheres. mclust 6.0.0 takes |W_k| of a cluster that
+//! has waited from a wrong factor; its merges differ from these where volumes decide (wreath, k = 2 and 3).
 
 use std::cmp::Ordering;
 
