@@ -12,7 +12,8 @@ em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures
 #' @noRd
 mixture_information <- function(x, weights, mixture, known, estimator, scale, threads) .Call(wrap__mixture_information, x, weights, mixture, known, estimator, scale, threads)
 
-#' Merges components by entropy: the pairs joined, by the smallest component of each cluster.
+#' Merges components by entropy: the cluster of each component (rows) for 1..k clusters (columns), the pairs
+#' joined, by their clusters before, and the entropies of k..1 clusters.
 #' @noRd
 mixture_merge <- function(x, weights, mixture, threads) .Call(wrap__mixture_merge, x, weights, mixture, threads)
 
@@ -42,7 +43,7 @@ mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternative, repl
 
 #' One E-step over some rows.
 #' @noRd
-mixture_stats <- function(x, weights, mixture, threads) .Call(wrap__mixture_stats, x, weights, mixture, threads)
+mixture_expect <- function(x, weights, mixture, threads) .Call(wrap__mixture_expect, x, weights, mixture, threads)
 
 #' Adds two statistics taken at the same parameters.
 #' @noRd
@@ -54,7 +55,7 @@ mixture_moments <- function(stats, mixture) .Call(wrap__mixture_moments, stats, 
 
 #' One M-step.
 #' @noRd
-mixture_update <- function(stats, mixture, rules) .Call(wrap__mixture_update, stats, mixture, rules)
+mixture_maximize <- function(stats, mixture, rules) .Call(wrap__mixture_maximize, stats, mixture, rules)
 
 #' EM whose E-steps are an R function of the parameters.
 #' @noRd
