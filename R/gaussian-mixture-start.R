@@ -14,6 +14,7 @@ check_start <- function(start, n, d, noise, dropped, call) {
     }
     return(list(value = start, k = NULL))
   }
+  if (inherits(start, "ember_mixture")) start <- unclass(start)[c("weights", "means", "covariances")]
   if (is.list(start) && !is.data.frame(start)) {
     return(start_parameters(start, d, call))
   }
@@ -63,25 +64,25 @@ start_responsibilities <- function(z, n, noise, dropped, call) {
   list(value = matrix(as.double(z), nrow(z)), k = k)
 }
 
-start_parameters <- function(start, d, call) {
-  check_parameter_list(start, "start", call)
+start_parameters <- function(start, d, call, argument = "start") {
+  check_parameter_list(start, argument, call)
   if (is.null(start$means)) {
-    abort_argument("start", "must have `means` when it is a list.", NULL, call)
+    abort_argument(argument, "must have `means` when it is a list.", NULL, call)
   }
-  value <- list(means = check_means(start$means, d, "start", call))
+  value <- list(means = check_means(start$means, d, argument, call))
   k <- nrow(value$means)
-  if (!is.null(start$weights)) value$weights <- check_weights_of_components(start$weights, "start", call)
-  if (!is.null(start$covariances)) value$covariances <- check_covariances(start$covariances, d, "start", call)
+  if (!is.null(start$weights)) value$weights <- check_weights_of_components(start$weights, argument, call)
+  if (!is.null(start$covariances)) value$covariances <- check_covariances(start$covariances, d, argument, call)
   sizes <- unlist(implied_components(value))
   if (any(sizes != k)) {
     facts <- paste0("`", names(sizes), "` has ", sizes, collapse = ", ")
-    abort_argument("start", "disagrees about the number of components.", c(x = paste0(facts, ".")), call)
+    abort_argument(argument, "disagrees about the number of components.", c(x = paste0(facts, ".")), call)
   }
   list(value = expand_covariances(value, k), k = k)
 }
 
 # What a list of starting parameters leaves out: known values first, then equal weights and the variances of the columns.
-complete_start <- function(start, known, k, x, noise) {
+complete_start <- function(start, known, k, design, noise) {
   if (!is.list(start)) {
     return(start)
   }
@@ -90,8 +91,10 @@ complete_start <- function(start, known, k, x, noise) {
   }
   if (is.null(start$covariances)) {
     start$covariances <- if (is.null(known$covariances)) {
-      variances <- apply(x, 2L, stats::var, na.rm = TRUE)
-      array(diag(variances, ncol(x)), c(ncol(x), ncol(x), k))
+      variances <- design$variances
+      if (is.null(variances)) variances <- apply(design$x, 2L, stats::var, na.rm = TRUE)
+      d <- length(variances)
+      array(diag(variances, d), c(d, d, k))
     } else {
       known$covariances
     }

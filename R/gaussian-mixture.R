@@ -89,6 +89,11 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
     abort_argument("x", "is missing.", c(i = "Give a formula, a matrix, a data frame or a vector."), here)
   }
   row_weights <- if (inherits(x, "formula")) substitute(weights) else weights
+  if (is_chunked(x, data)) {
+    return(chunked_mixture(
+      x, data, row_weights, k, !missing(k), model, known, noise, start, n_starts, select, prior, control, call, here
+    ))
+  }
   design <- unsupervised_design(x, data, row_weights, here)
   problem <- mixture_problem(
     design, k, !missing(k), model, known, noise, start, n_starts, select, prior, control, here
@@ -104,11 +109,12 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
   fit
 }
 
-# The arguments after checks, in the shapes of the core.
+# The arguments after checks, in the shapes of the core. A design that holds a sample of the rows only has the
+# `log_volume` and the `variances` of all of them.
 mixture_problem <- function(design, k, k_given, model, known, noise, start, n_starts, select, prior, control, call) {
   d <- ncol(design$x)
   dropped <- design$na_action
-  noise <- check_noise(noise, design$x, call)
+  noise <- check_noise(noise, if (is.null(design$log_volume)) log_volume(design$x) else design$log_volume, call)
   known <- check_known(known, d, call)
   start <- check_start(start, nrow(design$x) + length(dropped), d, !is.null(noise), dropped, call)
   implied <- implied_components(known)
@@ -124,7 +130,7 @@ mixture_problem <- function(design, k, k_given, model, known, noise, start, n_st
   check_control(control, call)
   list(
     k = k, models = models, known = known, noise = noise, n_starts = check_starts(n_starts, call),
-    start = complete_start(start$value, known, k[[1L]], design$x, !is.null(noise)),
+    start = complete_start(start$value, known, k[[1L]], design, !is.null(noise)),
     select = check_select(select, call), prior = check_prior(prior, d, call), control = control
   )
 }
