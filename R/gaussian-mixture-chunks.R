@@ -26,7 +26,7 @@ chunked_mixture <- function(x, data, weights, k, k_given, model, known, noise, s
     look$design, k, k_given, model, known, noise, start, n_starts, select, prior, control, call
   )
   search <- search_chunks(chunks, look, problem, call)
-  design <- look$design[c("variables", "formula", "terms")]
+  design <- look$design[c("variables", "formula", "terms", "ranges")]
   fit <- new_gaussian_mixture(search, design, problem, matched, call)
   fit$nobs <- look$total$total_weight
   for (warning in search$warnings) warning(warning)
@@ -75,7 +75,7 @@ look_through <- function(chunks, formula, weights, volume, threads, call) {
     look$layout,
     list(
       x = look$sample, log_volume = min(log_box(look$ranges), if (boxes) log_box(look$principal_ranges)),
-      variances = look$variances
+      variances = look$variances, ranges = look$ranges
     )
   )
   look$design$weights <- look$sample_weights
@@ -230,6 +230,7 @@ read_rows <- function(look, chunks, visit, call) {
 search_chunks <- function(chunks, look, problem, call) {
   threads <- problem$control$threads
   expect <- function(at) {
+    at$noise <- noise_in_region(at$noise, look$ranges)
     stats <- NULL
     read_rows(look, chunks, function(rows) {
       stats <<- add_rows(stats, rows$x, rows$weights, at, threads, call)
@@ -348,6 +349,7 @@ chunked_icl <- function(fitted, look, chunks, problem, call) {
     weights <- if (is.null(rows$weights)) 1 else rows$weights
     for (cell in seq_along(fitted)) {
       at <- c(fitted[[cell]]$fit, list(control = problem$control))
+      at$noise <- noise_in_region(at$noise, look$ranges)
       posterior <- native_mixture_posterior(rows$x, at, call)$posterior
       certainty <- log(apply(matrix(posterior, nrow(rows$x)), 1L, max))
       penalties[[cell]] <<- penalties[[cell]] + sum(weights * certainty)

@@ -7,14 +7,14 @@
 #' @param x What to cluster: a one-sided formula (`~ a + b`, with `data`; expressions such as `log(a)` and `.` work),
 #'   a numeric matrix or data frame with one row per observation, or a numeric vector (one dimension). Missing values
 #'   (`NA`) are allowed: a row enters the likelihood through the values it has. Rows without any value are left out.
-#'   Factors, characters and logicals are errors.
+#'   Factors, characters and logicals are errors. Or a source that yields rows in blocks: [row_chunks()].
 #' @param k Numbers of components to try: whole numbers.
 #' @param model Names of the covariance models to try; `NULL` is all of them. In one dimension `"E"` (equal
 #'   variance) and `"V"`; otherwise three letters for volume, shape and orientation, each equal (`E`), variable
 #'   (`V`) or the identity (`I`): `"EII"`, `"VII"`, `"EEI"`, `"VEI"`, `"EVI"`, `"VVI"`, `"EEE"`, `"VEE"`, `"EVE"`,
 #'   `"VVE"`, `"EEV"`, `"VEV"`, `"EVV"`, `"VVV"`. These are the names of the mclust package.
-#' @param data A data frame in which the variables of a formula (and `weights`) are looked up.
-#' @param weights Case weights: non-negative, one per row. A row of weight 2 counts as two equal rows, in the
+#' @param data A data frame in which the variables of a formula (and `weights`) are looked up, or [row_chunks()].
+#' @param weights Case weights: non-negative, one per row; the name of a column if `x` is a source. A row of weight 2 counts as two equal rows, in the
 #'   likelihood and in the number of observations of the criteria.
 #' @param known Parameters that are known and not estimated: a list with any of `weights` (k numbers), `means`
 #'   (k x d, or k numbers in one dimension) and `covariances` (d x d x k; or one d x d matrix, in one dimension a
@@ -23,7 +23,7 @@
 #'   principal components); a number is the volume of the region to use instead.
 #' @param start Where to begin. `NULL` lets ember choose; `"kmeans"` and `"hierarchical"` name a method; a vector
 #'   gives each row a label `1..k` (0 for noise); an n x k matrix gives responsibilities (with noise, one column more,
-#'   the last); `list(means =, weights =, covariances =)` gives parameters, shaped as in `known`. In such a list weights
+#'   the last); a fit gives its parameters, and so does `list(means =, weights =, covariances =)`, shaped as in `known`. In such a list weights
 #'   default to equal ones, and covariances to the variances of the columns. Labels, responsibilities and parameters
 #'   imply `k`.
 #' @param n_starts How many starts to try for each number of components when `start` is `NULL` or names a method that draws
@@ -45,8 +45,20 @@
 #' reported as such. Look at `$status`: `"converged"`, `"iteration_limit"`, `"degenerate"`, `"saddle"` or
 #' `"interrupted"`.
 #'
+#' @section Rows in chunks:
+#' With a source made by [row_chunks()] or its relatives in `x` (or in `data`, with a formula in `x`) the rows are never
+#' in memory together. A first pass counts them, takes their mean and scatter, and draws up to 5,000 of them at random;
+#' a second is needed with missing values, for the volume of the noise, or if the first block is far from the others.
+#' Starts are searched in the sample, for each `k` and `model`; from there EM reads the source once per iteration. So give
+#' `k` and `model`, or `start`: every further cell costs tens of passes.
+#'
+#' From the same start the fit is that in memory, up to rounding. What differs: `start` cannot be labels or
+#' responsibilities; ICL is computed only with `select = "ICL"` (one more pass); a saddle point is noticed only where
+#' components coincide; and the fit holds no data, so that standard errors and some plots are missing and
+#' predictions need `newdata`. Weights are a column: give its name, or an expression with a formula.
+#'
 #' @returns An object of class `ember_mixture` (and `ember_fit`): a list with
-#' * `weights` (k), `means` (k x d), `covariances` (d x d x k); `noise`, `NULL` or `list(weight, log_density)`;
+#' * `weights` (k), `means` (k x d), `covariances` (d x d x k); `noise`, `NULL` or `list(weight, log_density, lower, upper)` (the last two bound the data in each column);
 #' * `k`, `model`, `loglik`, `log_prior`, `df` (free parameters), `nobs` (sum of the row weights);
 #' * `status`, `message`, `component` (the one that collapsed, or 0), `iterations`, `passes` (of the data);
 #' * `trace` (data frame: `iteration`, `loglik`, `bound`, `step`), `starts` (data frame: `loglik`, `status`);
@@ -55,7 +67,7 @@
 #'
 #' @section Errors:
 #' An argument that cannot be used gives an `ember_error_argument`; data that cannot be fitted (infinite values, a
-#' factor column) an `ember_error_data`; if no cell of the search can be fitted, an `ember_error_fit`. All inherit
+#' factor column) an `ember_error_data`; a source of rows that fails an `ember_error_source`; if no cell of the search can be fitted, an `ember_error_fit`. All inherit
 #' `ember_error`.
 #'
 #' @references
@@ -172,7 +184,7 @@ new_gaussian_mixture <- function(native, design, problem, call, error_call) {
         fit$covariances, c(length(variables), length(variables), length(components)),
         dimnames = list(variables, variables, components)
       ),
-      noise = fit$noise, k = length(components), model = fit$model,
+      noise = noise_in_region(fit$noise, if (is.null(design$ranges)) column_ranges(design$x) else design$ranges), k = length(components), model = fit$model,
       loglik = fit$log_lik, log_prior = fit$log_prior, df = as.integer(fit$parameters),
       nobs = if (is.null(design$weights)) nrow(design$x) else sum(design$weights),
       status = fit$status, message = fit$message, component = as.integer(fit$component),
@@ -183,6 +195,11 @@ new_gaussian_mixture <- function(native, design, problem, call, error_call) {
     ),
     class = c("ember_mixture", "ember_fit")
   )
+}
+
+# The noise with the box around the data, `ranges` (2 x d), that it is uniform over in the columns a row misses.
+noise_in_region <- function(noise, ranges) {
+  if (!is.null(noise)) c(noise, list(lower = ranges[1L, ], upper = ranges[2L, ]))
 }
 
 search_table <- function(table) {

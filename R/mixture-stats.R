@@ -8,8 +8,8 @@
 #'   Missing values are allowed; rows without any value are left out.
 #' @param at Parameters at which the statistics are taken: a fit of [gaussian_mixture()], or a list with
 #'   `model` (the name of a covariance model), `weights` (k), `means` (k x d), `covariances` (d x d x k),
-#'   and, with a noise component, `noise = list(weight =, log_density =)`. [mixture_update()] returns
-#'   such a list.
+#'   and, with a noise component, `noise = list(weight =, log_density =)`, where values are missing also
+#'   with `lower` and `upper` (d), the bounds of the noise. [mixture_update()] returns such a list.
 #' @param weights Row weights: non-negative numbers, one per row; or `NULL`.
 #' @param threads Threads of the computation; the answer does not depend on them.
 #' @param ... Statistics, or lists of them.
@@ -56,6 +56,12 @@ mixture_stats <- function(x, at, weights = NULL, threads = 1) {
   }
   if (nrow(x) == 0L) {
     abort_data("`x` has no rows with an observed value.", call = call)
+  }
+  if (anyNA(x) && !is.null(parameters$noise) && is.null(parameters$noise$lower)) {
+    abort_argument(
+      "at", "must have `lower` and `upper` in `noise` where values are missing.",
+      c(i = "They are the bounds of the region of the noise in each column."), call
+    )
   }
   new_mixture_stats(native_mixture_expect(x, weights, parameters, threads, call), parameters)
 }
@@ -137,7 +143,8 @@ next_parameters <- function(native, at) {
   list(
     model = native$model, weights = native$weights,
     means = matrix(native$means, nrow(at$means), dimnames = dimnames(at$means)),
-    covariances = array(native$covariances, dim(at$covariances)), noise = native$noise
+    covariances = array(native$covariances, dim(at$covariances)),
+    noise = if (!is.null(native$noise)) replace(at$noise, names(native$noise), native$noise)
   )
 }
 
@@ -171,7 +178,7 @@ mixture_parameters <- function(at, argument, call) {
   out <- list(
     model = model, weights = values$weights,
     means = matrix(values$means, ncol = d, dimnames = list(NULL, variables)),
-    covariances = values$covariances, noise = check_noise_parameters(at$noise, argument, call)
+    covariances = values$covariances, noise = check_noise_parameters(at$noise, d, argument, call)
   )
   if (abs(sum(out$weights, out$noise$weight) - 1) > 1e-8) {
     abort_argument(paste0(argument, "$weights"), "must sum to 1, with that of the noise.", NULL, call)
@@ -179,7 +186,7 @@ mixture_parameters <- function(at, argument, call) {
   out
 }
 
-check_noise_parameters <- function(noise, argument, call) {
+check_noise_parameters <- function(noise, d, argument, call) {
   if (is.null(noise)) {
     return(NULL)
   }
@@ -188,7 +195,17 @@ check_noise_parameters <- function(noise, argument, call) {
       paste0(argument, "$noise"), "must be `list(weight =, log_density =)`, two numbers.", NULL, call
     )
   }
-  list(weight = as.double(noise$weight), log_density = as.double(noise$log_density))
+  out <- list(weight = as.double(noise$weight), log_density = as.double(noise$log_density))
+  region <- noise[intersect(c("lower", "upper"), names(noise))]
+  if (length(region) > 0L) {
+    numbers <- vapply(region, function(end) is.numeric(end) && all(is.finite(end)), NA)
+    if (length(region) != 2L || !all(numbers) || any(lengths(region) != d)) {
+      abort_argument(
+        paste0(argument, "$noise"), "must have one number per variable in `lower` and `upper`.", NULL, call
+      )
+    }
+  }
+  c(out, lapply(region, function(end) as.double(unname(end))))
 }
 
 #' @export

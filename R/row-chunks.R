@@ -15,7 +15,8 @@
 #' @param size Most rows of a block: a whole number.
 #' @param file A text file with one row per line: its name, or what else [file()] opens for reading
 #'   (a compressed file, a URL).
-#' @param columns Names of the columns to read; `NULL` is all of them. They must be numbers.
+#' @param columns Names of the columns to read; `NULL` is all of them. They must be numbers, without
+#'   quotes.
 #' @param sep,dec,na_strings Separator of the columns, decimal point, and what stands for a missing
 #'   value, as in [scan()].
 #' @param header Whether the first line has the names of the columns; otherwise they are `V1`, `V2`, ...
@@ -142,7 +143,10 @@ chunks_text <- function(file, size = 10000, columns = NULL, sep = ",", dec = "."
     opened <- TRUE
     list(
       read = function() {
-        cells <- read_cells(connection, what, size)
+        cells <- tryCatch(read_cells(connection, what, size), error = function(error) {
+          hint <- if (is.null(columns)) "; name the columns of numbers in `columns`"
+          stop(conditionMessage(error), hint, call. = FALSE)
+        })
         if (length(cells[[1L]]) > 0L) do.call(cbind, cells[wanted])
       },
       close = function() close(connection)

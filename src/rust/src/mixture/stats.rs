@@ -5,7 +5,7 @@ use ember_core::mixture::criteria::Criteria;
 use ember_core::mixture::expect::expect;
 use ember_core::mixture::fit::{Fit, GaussianMixture};
 use ember_core::mixture::maximize::maximize;
-use ember_core::mixture::missing::{expect_missing, Patterns};
+use ember_core::mixture::missing::expect_missing;
 use ember_core::mixture::model::Mixture;
 use ember_core::mixture::moments::{moments, TotalScatter};
 use ember_core::mixture::rules::Rules;
@@ -17,7 +17,7 @@ use ember_core::shard::Merge;
 use ember_core::Error;
 use extendr_api::prelude::*;
 
-use super::read::{data, read_assumptions, read_mixture_list};
+use super::read::{data, read_assumptions, read_mixture_list, read_patterns};
 use super::search::fit_list;
 use super::write::{matrix, mixture_pairs};
 use crate::convert::{settings, Result};
@@ -29,9 +29,9 @@ use crate::monitor::Monitor;
 /// @noRd
 #[extendr]
 fn mixture_expect(x: Robj, weights: Robj, mixture: List, threads: i32) -> Result<List> {
-    let mixture = read_mixture_list(&mixture)?;
     let (data, threads) = (data(&x, &weights)?, threads.max(1) as usize);
-    let patterns = Patterns::new(&data);
+    let patterns = read_patterns(&data, &mixture)?;
+    let mixture = read_mixture_list(&mixture)?;
     let stats = if patterns.is_complete() {
         expect(&data, &mixture, None, threads)?
     } else {
@@ -97,7 +97,9 @@ fn mixture_fit_stats(start: List, rules: List, expect: Function, control: List) 
         model: start.model,
         rules: &rules,
     };
-    let mut run = model.run(start, &settings, &mut |progress: &Progress| monitor.flow(progress))?;
+    let mut run = model.run(start, &settings, &mut |progress: &Progress| {
+        monitor.flow(progress)
+    })?;
     if run.status == Status::Converged {
         // Other saddles show in the rows only.
         if let Some(status) = saddle_status(false, &coinciding(&run.params)?) {
@@ -108,7 +110,13 @@ fn mixture_fit_stats(start: List, rules: List, expect: Function, control: List) 
     let known = &rules.known;
     // ICL needs the rows; the statistics do not have them.
     let unknown = |_| Ok(f64::NAN);
-    let criteria = Criteria::of(&run.params, stats.log_lik, stats.total_weight, known, unknown)?;
+    let criteria = Criteria::of(
+        &run.params,
+        stats.log_lik,
+        stats.total_weight,
+        known,
+        unknown,
+    )?;
     Ok(fit_list(&Fit::new(run, criteria, Vec::new())))
 }
 
@@ -152,7 +160,11 @@ fn read_stats(stats: &List) -> ember_core::Result<MixtureStats> {
         if counts.is_empty() || cells.len() % counts.len() != 0 {
             return Err(malformed());
         }
-        Ok(DMatrix::from_vec(cells.len() / counts.len(), counts.len(), cells))
+        Ok(DMatrix::from_vec(
+            cells.len() / counts.len(),
+            counts.len(),
+            cells,
+        ))
     };
     Ok(MixtureStats {
         rows: fields.real("rows")? as u64,
