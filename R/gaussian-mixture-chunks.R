@@ -1,5 +1,5 @@
-# Gaussian mixtures of rows that are read in chunks: a look at all rows, starts from a sample of them,
-# and EM with one pass of the source per iteration.
+# Gaussian mixtures of rows that are read in chunks: a look at all rows, starts from a sample of
+# them, and EM with one pass of the source per iteration.
 
 # Rows of the sample on which starts are searched, at most.
 sample_size <- 5000L
@@ -13,8 +13,8 @@ is_chunked <- function(x, data) {
 }
 
 # gaussian_mixture() for a source: `x`, or `data` when `x` is a formula.
-chunked_mixture <- function(x, data, weights, k, k_given, model, known, noise, start, n_starts, select, prior, control,
-                            matched, call) {
+chunked_mixture <- function(x, data, weights, k, k_given, model, known, noise, start, n_starts,
+                            select, prior, control, matched, call) {
   check_control(control, call)
   check_chunked_start(start, call)
   formula <- if (inherits(x, "formula")) x
@@ -49,8 +49,9 @@ check_chunked_arguments <- function(data, weights, call) {
 check_chunked_start <- function(start, call) {
   if (!is.null(start) && !rlang::is_string(start) && (!is.list(start) || is.data.frame(start))) {
     ember_abort(
-      "`start` cannot be labels or responsibilities when rows come in chunks.", class = "unsupported",
-      details = c(i = "Give parameters, a fit, the name of a method, or NULL."), call = call
+      "`start` cannot be labels or responsibilities when rows come in chunks.",
+      class = "unsupported", call = call,
+      details = c(i = "Give parameters, a fit, the name of a method, or NULL.")
     )
   }
 }
@@ -58,23 +59,24 @@ check_chunked_start <- function(start, call) {
 # What must be known of all rows before the first E-step: their number (`rows`), mean and scatter
 # (`total`), how many were left out (`dropped`), and a `design` of a random sample of them.
 #
-# The second pass is made only where the first cannot tell: with missing values (the total counts column
-# means in their place, as the fit in memory does), for the box along the principal axes, and where the
-# first block was no guide to the others.
+# The second pass is made only where the first cannot tell: with missing values (the total counts
+# column means in their place, as the fit in memory does), for the box along the principal axes, and
+# where the first block was no guide to the others.
 look_through <- function(chunks, formula, weights, volume, threads, call) {
   look <- first_look(chunks, formula, weights, threads, call)
   d <- length(look$variances)
   complete <- look$missing == 0
   boxes <- volume && complete && d > 1L
-  far <- any(abs(look$means - look$guess$means[1L, ]) > far_away * sqrt(look$variances), na.rm = TRUE)
+  away <- abs(look$means - look$guess$means[1L, ]) > far_away * sqrt(look$variances)
   axes <- if (boxes) eigen(look$plain$scatter, symmetric = TRUE)$vectors
-  if (!complete || boxes || far) {
+  if (!complete || boxes || any(away, na.rm = TRUE)) {
     second_look(look, chunks, axes, threads, call)
   }
+  volumes <- c(log_box(look$ranges), if (boxes) log_box(look$principal_ranges))
   look$design <- c(
     look$layout,
     list(
-      x = look$sample, log_volume = min(log_box(look$ranges), if (boxes) log_box(look$principal_ranges)),
+      x = look$sample, log_volume = min(volumes),
       variances = look$variances, ranges = look$ranges
     )
   )
@@ -93,8 +95,9 @@ first_look <- function(chunks, formula, weights, threads, call) {
     if (is.null(look$guess)) look$guess <- crude_guess(rows$x)
     look$observed <- sum_of(look$observed, colSums(!is.na(rows$x)))
     look$ranges <- widen(look$ranges, rows$x)
-    look$plain_stats <- add_rows(look$plain_stats, rows$x, NULL, look$guess, threads, call)
-    look$weighted_stats <- add_rows(look$weighted_stats, rows$x, rows$weights, look$guess, threads, call)
+    add <- function(stats, weights) add_rows(stats, rows$x, weights, look$guess, threads, call)
+    look$plain_stats <- add(look$plain_stats, NULL)
+    look$weighted_stats <- add(look$weighted_stats, rows$weights)
     sample_rows(look, rows)
     look$rows <- look$rows + nrow(rows$x)
   }, call)
@@ -153,7 +156,10 @@ sum_of <- function(sum, terms) if (is.null(sum)) terms else sum + terms
 widen <- function(ranges, x) {
   # A column that is missing in the whole block has no range.
   here <- suppressWarnings(column_ranges(x))
-  if (is.null(ranges)) here else rbind(pmin(ranges[1L, ], here[1L, ]), pmax(ranges[2L, ], here[2L, ]))
+  if (is.null(ranges)) {
+    return(here)
+  }
+  rbind(pmin(ranges[1L, ], here[1L, ]), pmax(ranges[2L, ], here[2L, ]))
 }
 
 # Mean, scatter and weight of rows from their statistics at a mixture of one component.
@@ -162,8 +168,8 @@ total_of <- function(stats, at, call) {
   list(mean = moments$means[1L, ], scatter = moments$scatter, total_weight = stats$total_weight)
 }
 
-# Mean and variance of the observed values of each column, without weights. In the statistics a missing
-# value counts as the guess, with the variance of the guess.
+# Mean and variance of the observed values of each column, without weights. In the statistics a
+# missing value counts as the guess, with the variance of the guess.
 observed_moments <- function(look) {
   guess <- look$guess
   seen <- look$observed
@@ -175,8 +181,9 @@ observed_moments <- function(look) {
   look$variances <- pmax(squares - seen * shift^2, 0) / (seen - 1)
 }
 
-# A simple random sample of the rows (Vitter's reservoir, algorithm R): row i replaces a random one of
-# those kept with probability size / i. It depends on the rows and R's generator, not on the blocks.
+# A simple random sample of the rows (Vitter's reservoir, algorithm R): row i replaces a random one
+# of those kept with probability size / i. It depends on the rows and R's generator, not on the
+# blocks.
 sample_rows <- function(look, rows) {
   if (is.null(look$sample)) {
     look$sample <- matrix(NA_real_, sample_size, ncol(rows$x))
@@ -191,8 +198,8 @@ sample_rows <- function(look, rows) {
   if (!is.null(rows$weights)) look$sample_weights[place[kept]] <- rows$weights[kept]
 }
 
-# Total scatter about the means of all rows, with the means in place of missing values, and the ranges
-# along `axes`, if any.
+# Total scatter about the means of all rows, with the means in place of missing values, and the
+# ranges along `axes`, if any.
 second_look <- function(look, chunks, axes, threads, call) {
   spread <- look$variances
   spread[!is.finite(spread) | spread <= 0] <- 1
@@ -221,12 +228,14 @@ read_rows <- function(look, chunks, visit, call) {
   if (count != look$rows) {
     abort_source(
       "The source does not give the same rows in every pass.",
-      paste0("There were ", format(look$rows), " rows in the first pass, and ", format(count), " later."), call
+      paste0("The first pass had ", look$rows, " rows, a later one ", count, "."),
+      call
     )
   }
 }
 
-# Every k and model on the whole source: list(table, fit, warnings), as native_mixture_search() has them.
+# Every k and model on the whole source: list(table, fit, warnings), as native_mixture_search() has
+# them.
 search_chunks <- function(chunks, look, problem, call) {
   threads <- problem$control$threads
   expect <- function(at) {
@@ -237,6 +246,24 @@ search_chunks <- function(chunks, look, problem, call) {
     }, call)
     stats
   }
+  cells <- fit_chunked_cells(expect, look, problem, call)
+  fitted <- cells$fitted
+  sound <- vapply(fitted, function(one) is_sound(one$fit), NA)
+  if (problem$select == "ICL" && any(sound)) {
+    fitted[sound] <- chunked_icl(fitted[sound], look, chunks, problem, call)
+  }
+  alone <- length(fitted) == 1L
+  table <- do.call(rbind, lapply(fitted, cell_row, alone = alone))
+  best <- if (alone) 1L else which.min(table[[tolower(problem$select)]])
+  fit <- if (length(best) > 0L) fitted[[best]]$fit
+  # The choice is not the best of all cells when some of them were not fitted.
+  if (cells$interrupted && !is.null(fit)) fit$status <- "interrupted"
+  warnings <- unlist(lapply(fitted, `[[`, "warnings"), recursive = FALSE)
+  list(table = table, fit = fit, warnings = warnings)
+}
+
+# The cells in the order of the table, up to an interrupt: list(fitted, interrupted).
+fit_chunked_cells <- function(expect, look, problem, call) {
   total <- c(look$total, rows = look$rows)
   cells <- expand.grid(model = problem$models, k = problem$k, stringsAsFactors = FALSE)
   fitted <- list()
@@ -251,17 +278,7 @@ search_chunks <- function(chunks, look, problem, call) {
     if (interrupted) break
   }
   if (length(fitted) == 0L) rlang::interrupt()
-  sound <- vapply(fitted, function(one) is_sound(one$fit), NA)
-  if (problem$select == "ICL" && any(sound)) {
-    fitted[sound] <- chunked_icl(fitted[sound], look, chunks, problem, call)
-  }
-  table <- do.call(rbind, lapply(fitted, cell_row, alone = length(fitted) == 1L))
-  best <- which.min(table[[c(AIC = "aic", BIC = "bic", ICL = "icl")[[problem$select]]]])
-  if (length(best) == 0L && length(fitted) == 1L) best <- 1L
-  fit <- if (length(best) > 0L) fitted[[best]]$fit
-  # The choice is not the best of all cells when some of them were not fitted.
-  if (interrupted && !is.null(fit)) fit$status <- "interrupted"
-  list(table = table, fit = fit, warnings = unlist(lapply(fitted, `[[`, "warnings"), recursive = FALSE))
+  list(fitted = fitted, interrupted = interrupted)
 }
 
 # One cell: list(k, model, fit = the core's fit or NULL, message = why there is none, warnings).
@@ -276,10 +293,14 @@ fit_chunked_cell <- function(k, model, expect, look, total, problem, call) {
     em_on_statistics(start, rules, expect, problem$control, call),
     ember_error = function(error) if (inherits(error, no_answer)) error else stop(error)
   )
-  if (inherits(run, "ember_error")) failed(conditionMessage(run)) else c(list(k = k, model = model), run)
+  if (inherits(run, "ember_error")) {
+    return(failed(conditionMessage(run)))
+  }
+  c(list(k = k, model = model), run)
 }
 
-# Starting parameters of a cell: given ones, or those of a search on the sample; a text says why there are none.
+# Starting parameters of a cell: given ones, or those of a search on the sample; a text says why
+# there are none.
 chunked_start <- function(k, model, design, problem, call) {
   if (is.list(problem$start)) {
     noise <- problem$noise
@@ -289,18 +310,20 @@ chunked_start <- function(k, model, design, problem, call) {
   control <- problem$control
   control$progress <- FALSE
   found <- native_mixture_search(
-    design$x, design$weights, k, model, "BIC", problem$start, problem$n_starts, problem$known, problem$noise,
-    problem$prior, control,
+    design$x, design$weights, k, model, "BIC", problem$start, problem$n_starts, problem$known,
+    problem$noise, problem$prior, control,
     call = call
   )
   if (is.null(found$fit)) found$table$message[[1L]] else found$fit
 }
 
-# What every M-step must respect; `total` has the mean, scatter, total weight and number of all rows.
+# What every M-step must respect; `total` has the mean, scatter, total weight and number of all
+# rows.
 mixture_rules <- function(known, prior, noise, total) {
   list(
-    known = known, prior = native_prior(prior, length(total$mean)), noise = noise, mean = as.double(total$mean),
-    scatter = as.double(total$scatter), total_weight = total$total_weight, rows = as.double(total$rows)
+    known = known, prior = native_prior(prior, length(total$mean)), noise = noise,
+    mean = as.double(total$mean), scatter = as.double(total$scatter),
+    total_weight = total$total_weight, rows = as.double(total$rows)
   )
 }
 
@@ -312,7 +335,8 @@ em_on_statistics <- function(start, rules, expect, control, call) {
   run$extrapolated <- FALSE
   run$step <- "expect"
   step <- function(at) {
-    # The driver takes an error for a bad extrapolation and goes on; but a source that failed has failed.
+    # The driver takes an error for a bad extrapolation and goes on; but a source that failed has
+    # failed.
     if (!is.null(run$error) && !inherits(run$error, no_answer)) stop(run$error)
     expect(at)
   }

@@ -1,15 +1,16 @@
 #' Sufficient statistics of a Gaussian mixture
 #'
-#' What an E-step says about some rows: small, and it adds. Statistics of parts of the data can be taken
-#' where the parts are (other processes, other machines, sites that may not share rows), merged in one
-#' place, and turned into new parameters there.
+#' What an E-step says about some rows: small, and it adds. Statistics of parts of the data can be
+#' taken where the parts are (other processes, other machines, sites that may not share rows),
+#' merged in one place, and turned into new parameters there.
 #'
-#' @param x Rows: a matrix or data frame with the columns of the means, or a vector in one dimension.
-#'   Missing values are allowed; rows without any value are left out.
-#' @param at Parameters at which the statistics are taken: a fit of [gaussian_mixture()], or a list with
-#'   `model` (the name of a covariance model), `weights` (k), `means` (k x d), `covariances` (d x d x k),
-#'   and, with a noise component, `noise = list(weight =, log_density =)`, where values are missing also
-#'   with `lower` and `upper` (d), the bounds of the noise. [mixture_update()] returns such a list.
+#' @param x Rows: a matrix or data frame with the columns of the means, or a vector in one
+#'   dimension. Missing values are allowed; rows without any value are left out.
+#' @param at Parameters at which the statistics are taken: a fit of [gaussian_mixture()], or a list
+#'   with `model` (the name of a covariance model), `weights` (k), `means` (k x d), `covariances` (d
+#'   x d x k), and, with a noise component, `noise = list(weight =, log_density =)`, where values
+#'   are missing also with `lower` and `upper` (d), the bounds of the noise. [mixture_update()]
+#'   returns such a list.
 #' @param weights Row weights: non-negative numbers, one per row; or `NULL`.
 #' @param threads Threads of the computation; the answer does not depend on them.
 #' @param ... Statistics, or lists of them.
@@ -18,19 +19,21 @@
 #'   their defaults come from the data.
 #'
 #' @details
-#' Statistics are those of one set of parameters: `merge_stats()` adds only statistics that were taken
-#' at the same one. First and second moments are taken in coordinates in which each component has mean 0
-#' and unit variance, so that no digits are lost to a large mean (the component's own Cholesky factor
-#' whitens). They hold \eqn{1 + d + d(d + 1) / 2} numbers per component, whatever the number of rows.
+#' Statistics are those of one set of parameters: `merge_stats()` adds only statistics that were
+#' taken at the same one. First and second moments are taken in coordinates in which each component
+#' has mean 0 and unit variance, so that no digits are lost to a large mean (the component's own
+#' Cholesky factor whitens). They hold \eqn{1 + d + d(d + 1) / 2} numbers per component, whatever
+#' the number of rows.
 #'
 #' [mixture_from_stats()] runs a whole fit on statistics.
 #'
-#' @returns `mixture_stats()` and `merge_stats()` an object of class `mixture_stats`: a list with `at`
-#'   (the parameters), `rows`, `total_weight` and `statistics` (in the form of the core). Its `logLik()` is the
-#'   log-likelihood of the rows at the parameters. `mixture_update()` a list of new parameters, as `at`: those of one EM step.
+#' @returns `mixture_stats()` and `merge_stats()` an object of class `mixture_stats`: a list with
+#'   `at` (the parameters), `rows`, `total_weight` and `statistics` (in the form of the core). Its
+#'   `logLik()` is the log-likelihood of the rows at the parameters. `mixture_update()` a list of
+#'   new parameters, as `at`: those of one EM step.
 #' @section Errors:
-#' `ember_error_stats` for statistics at different parameters; `ember_error_degenerate` when a component
-#' collapses in the M-step.
+#' `ember_error_stats` for statistics at different parameters; `ember_error_degenerate` when a
+#' component collapses in the M-step.
 #' @examples
 #' at <- list(
 #'   model = "VVV", weights = c(0.5, 0.5), means = rbind(c(2, 55), c(4, 80)),
@@ -69,7 +72,8 @@ mixture_stats <- function(x, at, weights = NULL, threads = 1) {
 new_mixture_stats <- function(statistics, at) {
   structure(
     list(
-      at = at, rows = statistics$rows, total_weight = statistics$total_weight, statistics = statistics
+      at = at, rows = statistics$rows, total_weight = statistics$total_weight,
+      statistics = statistics
     ),
     class = "mixture_stats"
   )
@@ -79,17 +83,20 @@ new_mixture_stats <- function(statistics, at) {
 #' @export
 merge_stats <- function(...) {
   call <- rlang::current_env()
-  parts <- lapply(list(...), function(part) if (inherits(part, "mixture_stats")) list(part) else part)
-  parts <- do.call(c, parts)
+  as_parts <- function(part) if (inherits(part, "mixture_stats")) list(part) else part
+  parts <- do.call(c, lapply(list(...), as_parts))
   if (length(parts) == 0L || !all(vapply(parts, inherits, NA, "mixture_stats"))) {
-    abort_argument("...", "must be statistics made by `mixture_stats()`, or lists of them.", NULL, call)
+    abort_argument(
+      "...", "must be statistics made by `mixture_stats()`, or lists of them.", NULL, call
+    )
   }
   at <- parts[[1L]]$at
   same <- vapply(parts, function(part) identical(part$at, at), NA)
   if (!all(same)) {
     ember_abort(
-      "Statistics can be merged only if they were taken at the same parameters.", class = "stats",
-      details = c(x = paste0("Number ", which(!same)[[1L]], " was taken at others than number 1.")), call = call
+      "Statistics can be merged only if they were taken at the same parameters.",
+      class = "stats", call = call,
+      details = c(x = paste0("Number ", which(!same)[[1L]], " was taken at others than number 1."))
     )
   }
   merge_two <- function(sum, part) native_mixture_stats_merge(sum, part$statistics, call)
@@ -132,7 +139,8 @@ known_at <- function(known, at, call) {
   sizes <- unlist(implied_components(known))
   if (any(sizes != k)) {
     abort_argument(
-      paste0("known$", names(sizes)[sizes != k][[1L]]), paste0("must be of ", k, " components."), NULL, call
+      paste0("known$", names(sizes)[sizes != k][[1L]]), paste0("must be of ", k, " components."),
+      NULL, call
     )
   }
   if (length(known) > 0L) known_for_components(known, k, !is.null(at$noise), call) else known
@@ -157,8 +165,8 @@ check_stats <- function(stats, argument, call) {
   }
 }
 
-# A fit or a list as list(model, weights, means, covariances, noise), checked. Components have no names,
-# variables do.
+# A fit or a list as list(model, weights, means, covariances, noise), checked. Components have no
+# names, variables do.
 mixture_parameters <- function(at, argument, call) {
   parts <- c("model", "weights", "means", "covariances", "noise")
   absent <- if (is.list(at)) setdiff(parts[1:4], names(at)) else parts
@@ -171,7 +179,9 @@ mixture_parameters <- function(at, argument, call) {
   at <- unclass(at)[intersect(parts, names(at))]
   d <- if (is.null(dim(at$means)) && all(at$model %in% univariate_models)) 1L else NCOL(at$means)
   model <- check_models(at$model, d, call)
-  if (length(model) != 1L) abort_argument(paste0(argument, "$model"), "must be one name.", NULL, call)
+  if (length(model) != 1L) {
+    abort_argument(paste0(argument, "$model"), "must be one name.", NULL, call)
+  }
   values <- start_parameters(at[c("weights", "means", "covariances")], d, call, argument)$value
   variables <- colnames(at$means)
   if (is.null(variables)) variables <- variable_names(values$means, call)
@@ -181,7 +191,9 @@ mixture_parameters <- function(at, argument, call) {
     covariances = values$covariances, noise = check_noise_parameters(at$noise, d, argument, call)
   )
   if (abs(sum(out$weights, out$noise$weight) - 1) > 1e-8) {
-    abort_argument(paste0(argument, "$weights"), "must sum to 1, with that of the noise.", NULL, call)
+    abort_argument(
+      paste0(argument, "$weights"), "must sum to 1, with that of the noise.", NULL, call
+    )
   }
   out
 }
@@ -190,19 +202,17 @@ check_noise_parameters <- function(noise, d, argument, call) {
   if (is.null(noise)) {
     return(NULL)
   }
-  if (!is.list(noise) || !is_number(noise$weight) || !is_number(noise$log_density) || noise$weight < 0) {
-    abort_argument(
-      paste0(argument, "$noise"), "must be `list(weight =, log_density =)`, two numbers.", NULL, call
-    )
+  fail <- function(message) abort_argument(paste0(argument, "$noise"), message, NULL, call)
+  numbers <- is.list(noise) && is_number(noise$weight) && is_number(noise$log_density)
+  if (!numbers || noise$weight < 0) {
+    fail("must be `list(weight =, log_density =)`, two numbers.")
   }
   out <- list(weight = as.double(noise$weight), log_density = as.double(noise$log_density))
   region <- noise[intersect(c("lower", "upper"), names(noise))]
   if (length(region) > 0L) {
     numbers <- vapply(region, function(end) is.numeric(end) && all(is.finite(end)), NA)
     if (length(region) != 2L || !all(numbers) || any(lengths(region) != d)) {
-      abort_argument(
-        paste0(argument, "$noise"), "must have one number per variable in `lower` and `upper`.", NULL, call
-      )
+      fail("must have one number per variable in `lower` and `upper`.")
     }
   }
   c(out, lapply(region, function(end) as.double(unname(end))))
@@ -245,17 +255,17 @@ print.mixture_stats <- function(x, digits = max(3L, getOption("digits") - 3L), .
 #' @param known,prior,control As in [gaussian_mixture()].
 #'
 #' @details
-#' The iterations are those of [gaussian_mixture()] from the same start: accelerated, with the same rules
-#' for stopping and collapsing components. What needs the rows is missing: `ICL` is `NA`, and methods
-#' want `newdata`.
+#' The iterations are those of [gaussian_mixture()] from the same start: accelerated, with the same
+#' rules for stopping and collapsing components. What needs the rows is missing: `ICL` is `NA`, and
+#' methods want `newdata`.
 #'
-#' Parameters are sent out, statistics come back: a few numbers per component. On a cluster, let each
-#' worker read its rows once and keep them.
+#' Parameters are sent out, statistics come back: a few numbers per component. On a cluster, let
+#' each worker read its rows once and keep them.
 #'
 #' @returns An `ember_mixture`, as from [gaussian_mixture()], without data.
 #' @section Errors:
-#' An error in `expect()` ends the fit with an `ember_error_source` that shows its message. Ctrl-C ends it
-#' with a warning and the parameters reached.
+#' An error in `expect()` ends the fit with an `ember_error_source` that shows its message. Ctrl-C
+#' ends it with a warning and the parameters reached.
 #' @seealso [mixture_stats()], [row_chunks()]
 #' @examples
 #' parts <- split(faithful, rep(1:4, length.out = 272))
@@ -275,7 +285,8 @@ print.mixture_stats <- function(x, digits = max(3L, getOption("digits") - 3L), .
 #' future::plan(future::sequential)
 #' }
 #' @export
-mixture_from_stats <- function(expect, start, known = list(), prior = NULL, control = em_control()) {
+mixture_from_stats <- function(expect, start, known = list(), prior = NULL,
+                               control = em_control()) {
   matched <- match.call()
   call <- rlang::current_env()
   check_function(expect, "expect", call)
@@ -312,7 +323,10 @@ collect_stats <- function(expect, at, call) {
     abort_source("`expect()` failed.", conditionMessage(error), call)
   })
   if (!inherits(stats, "mixture_stats") || !identical(stats$at, at)) {
-    abort_source("`expect()` must return the statistics at its argument.", describe_object(stats), call)
+    abort_source(
+      "`expect()` must return the statistics at its argument.",
+      paste0("It returned ", describe_object(stats), "."), call
+    )
   }
   stats
 }

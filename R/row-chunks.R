@@ -2,15 +2,15 @@
 
 #' Rows read in chunks
 #'
-#' A source of rows for [gaussian_mixture()] that never holds more than one block of them. A fit to a
-#' source reads it once per iteration and needs the memory of one block; it gives the same answer as a
-#' fit to the same rows in memory.
+#' A source of rows for [gaussian_mixture()] that never holds more than one block of them. A fit to
+#' a source reads it once per iteration and needs the memory of one block; it gives the same answer
+#' as a fit to the same rows in memory.
 #'
 #' @param open A function without arguments that begins a new pass over the rows. It returns a
-#'   function without arguments, which gives the next block each time it is called (a numeric matrix or
-#'   data frame with the variables in columns, or a vector in one dimension) and `NULL` at the end; or
-#'   `list(read =, close =)` of this function and one that is called when the pass ends, also if it
-#'   ends with an error or an interrupt. Every pass must give the same rows.
+#'   function without arguments, which gives the next block each time it is called (a numeric matrix
+#'   or data frame with the variables in columns, or a vector in one dimension) and `NULL` at the
+#'   end; or `list(read =, close =)` of this function and one that is called when the pass ends,
+#'   also if it ends with an error or an interrupt. Every pass must give the same rows.
 #' @param x A matrix, data frame or vector, to be read `size` rows at a time; or a list of blocks.
 #' @param size Most rows of a block: a whole number.
 #' @param file A text file with one row per line: its name, or what else [file()] opens for reading
@@ -19,7 +19,8 @@
 #'   quotes.
 #' @param sep,dec,na_strings Separator of the columns, decimal point, and what stands for a missing
 #'   value, as in [scan()].
-#' @param header Whether the first line has the names of the columns; otherwise they are `V1`, `V2`, ...
+#' @param header Whether the first line has the names of the columns; otherwise they are `V1`, `V2`,
+#'   ...
 #' @param con A connection of the DBI package; it must stay open while fits read from it.
 #' @param query An SQL query that returns the rows. The order of the rows does not matter, but
 #'   unless it is fixed (`ORDER BY`) the last digits of a fit may differ between passes.
@@ -30,8 +31,8 @@
 #' blocks, `chunks_text()` for text files such as CSV, `chunks_dbi()` for data bases (DBI),
 #' `chunks_arrow()` for Parquet and other files that arrow reads.
 #'
-#' The names of the columns are those of the first block; later blocks are matched by name where they
-#' have these names, otherwise by position. Blocks without rows are skipped.
+#' The names of the columns are those of the first block; later blocks are matched by name where
+#' they have these names, otherwise by position. Blocks without rows are skipped.
 #'
 #' @returns An object of class `row_chunks`.
 #' @section Errors:
@@ -139,7 +140,8 @@ chunks_text <- function(file, size = 10000, columns = NULL, sep = ",", dec = "."
     absent <- setdiff(wanted, names)
     if (length(absent) > 0L) stop("there is no column `", absent[[1L]], "` in ", file)
     # Other columns are read as text, whatever they hold, and left out.
-    what <- stats::setNames(lapply(names %in% wanted, function(number) if (number) 0 else ""), names)
+    what <- lapply(names %in% wanted, function(number) if (number) 0 else "")
+    names(what) <- names
     opened <- TRUE
     list(
       read = function() {
@@ -240,7 +242,7 @@ block_layout <- function(block, formula, weights, call) {
     design <- formula_design(formula, as.data.frame(block), call)
     if (!identical(attr(design$terms, "predvars"), attr(design$terms, "variables"))) {
       ember_abort(
-        "A formula for rows in chunks cannot have terms that depend on all rows, such as `scale()`.",
+        "A formula for rows in chunks cannot have terms that look at all rows, as `scale()` does.",
         class = "unsupported", call = call
       )
     }
@@ -253,7 +255,8 @@ block_layout <- function(block, formula, weights, call) {
 # The rows of a block that have any value: list(x = n x d doubles, weights = n doubles or NULL,
 # dropped = number of rows without any value).
 block_rows <- function(block, layout, call) {
-  like <- list(means = matrix(0, 0L, length(layout$variables), dimnames = list(NULL, layout$variables)))
+  names <- list(NULL, layout$variables)
+  like <- list(means = matrix(0, 0L, length(layout$variables), dimnames = names))
   like$terms <- layout$terms
   x <- newdata_matrix(like, block, call, "x")
   weights <- check_weight_values(block_weights(block, layout, call), nrow(x), call)

@@ -1,4 +1,5 @@
-# Rows in an order that has nothing to do with their groups, with weights (some of them 0) and holes.
+# Rows in an order that has nothing to do with their groups, with weights (some of them 0) and
+# holes.
 chunk_cases <- function() {
   order <- order(sin(seq_len(150)))
   x <- as.matrix(iris[order, 1:4])
@@ -10,7 +11,8 @@ chunk_cases <- function() {
   list(x = x, weights = weights, holes = holes, start = list(means = x[c(1, 40, 90), ]))
 }
 
-# A source whose `n`-th block, counted over all passes, does `what`; `log` counts passes and closings.
+# A source whose `n`-th block, counted over all passes, does `what`; `log` counts passes and
+# closings.
 failing_source <- function(x, n, what, log = new.env()) {
   log$opened <- log$closed <- log$read <- 0
   row_chunks(function() {
@@ -38,9 +40,11 @@ two_at_faithful <- function(model = "VVV") {
 }
 
 expect_same_fit <- function(chunked, whole, tolerance = 1e-12) {
-  expect_identical(chunked$status, whole$status)
-  expect_identical(chunked$iterations, whole$iterations)
-  expect_identical(chunked$df, whole$df)
+  for (part in c("status", "iterations", "df")) {
+    testthat::expect_identical(chunked[[part]], whole[[part]], label = part)
+  }
   parts <- c("loglik", "weights", "means", "covariances", "noise", "nobs")
-  for (part in parts) expect_equal(chunked[[part]], whole[[part]], tolerance = tolerance, label = part)
+  for (part in parts) {
+    testthat::expect_equal(chunked[[part]], whole[[part]], tolerance = tolerance, label = part)
+  }
 }

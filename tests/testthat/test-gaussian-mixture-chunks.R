@@ -12,7 +12,8 @@ test_that("a fit in chunks is the fit in memory", {
 test_that("it is so for plain EM and Anderson mixing, in one dimension, and far from the origin", {
   for (accelerate in c("none", "anderson")) {
     control <- em_control(accelerate = accelerate)
-    fit <- function(x) gaussian_mixture(x, model = "VVV", start = two_at_faithful()[-1], control = control)
+    start <- two_at_faithful()[-1]
+    fit <- function(x) gaussian_mixture(x, model = "VVV", start = start, control = control)
     expect_same_fit(fit(chunks_in_memory(faithful, 50)), fit(faithful))
   }
   # Sorted rows: the first block is far from the others.
@@ -53,7 +54,7 @@ test_that("rows without any value are left out, of the count too", {
   x <- case$holes
   x[c(5, 60, 61), ] <- NA
   fit <- function(x) gaussian_mixture(x, k = 3, model = "EEE", start = case$start)
-  expect_message(chunked <- fit(chunks_in_memory(x, 3)), "Left out 3 rows", class = "ember_message_empty_rows")
+  expect_message(chunked <- fit(chunks_in_memory(x, 3)), "Left out 3 rows")
   expect_same_fit(chunked, suppressMessages(fit(x)))
   expect_identical(nobs(chunked), 147)
 })
@@ -116,7 +117,8 @@ test_that("the sample is uniform", {
 test_that("ICL takes a pass of its own", {
   start <- two_at_faithful()[-1]
   fit <- function(x, model) gaussian_mixture(x, model = model, start = start, select = "ICL")
-  expect_equal(ICL(fit(chunks_in_memory(faithful, 30), "EEE")), ICL(fit(faithful, "EEE")), tolerance = 1e-12)
+  chunked <- fit(chunks_in_memory(faithful, 30), "EEE")
+  expect_equal(ICL(chunked), ICL(fit(faithful, "EEE")), tolerance = 1e-12)
 })
 
 test_that("the source is read once per E-step, and closed", {
@@ -133,7 +135,8 @@ test_that("what needs the rows says so, the rest works", {
   expect_identical(nobs(fit), 272)
   expect_output(print(fit), "n = 272")
   expect_output(print(summary(fit)), "Number of observations: 272")
-  expect_identical(unname(predict(fit, faithful)), unname(predict(gaussian_mixture(faithful, start = fit, model = "VVV"))))
+  whole <- gaussian_mixture(faithful, start = fit, model = "VVV")
+  expect_identical(unname(predict(fit, faithful)), unname(predict(whole)))
   expect_error(predict(fit), class = "ember_error_no_data")
   expect_error(vcov(fit), class = "ember_error_no_data")
   expect_identical(generics::glance(fit)$nobs, 272)
@@ -145,7 +148,10 @@ test_that("a source that fails ends the fit with its message, and is closed", {
   for (n in c(2, 5, 8:14)) {
     log <- new.env()
     source <- failing_source(faithful, n, function() stop("disk {gone} %d"), log)
-    error <- expect_error(gaussian_mixture(source, model = "VVV", start = start), class = "ember_error_source")
+    error <- expect_error(
+      gaussian_mixture(source, model = "VVV", start = start),
+      class = "ember_error_source"
+    )
     expect_match(conditionMessage(error), "disk {gone} %d", fixed = TRUE)
     expect_identical(log$closed, log$opened)
     expect_identical(log$read, n)
@@ -169,7 +175,10 @@ test_that("an interrupt keeps what was reached", {
 
   # Before there is anything to keep.
   source <- failing_source(faithful, 5, rlang::interrupt)
-  ended <- tryCatch(gaussian_mixture(source, model = "VVV", start = start), interrupt = function(cnd) "interrupt")
+  ended <- tryCatch(
+    gaussian_mixture(source, model = "VVV", start = start),
+    interrupt = function(cnd) "interrupt"
+  )
   expect_identical(ended, "interrupt")
 })
 
@@ -252,13 +261,15 @@ test_that("memory is bounded by the block", {
       "})",
       "control <- em_control(max_iter = 3)",
       "start <- list(means = rbind(c(0, 0), c(4, 0)))",
-      "fit <- suppressWarnings(gaussian_mixture(source, model = 'VVV', start = start, control = control))",
+      "fit <- gaussian_mixture(source, model = 'VVV', start = start, control = control)",
       sprintf("stopifnot(nobs(fit) == %d)", rows),
       "cat(grep('VmHWM', readLines('/proc/self/status'), value = TRUE))"
     ), script)
-    line <- system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), stdout = TRUE)
+    rscript <- file.path(R.home("bin"), "Rscript")
+    line <- system2(rscript, c("--vanilla", script), stdout = TRUE, stderr = FALSE)
     as.numeric(gsub("[^0-9]", "", line[length(line)])) / 1024
   }
-  # In memory the second half would be 32 MB; before the first R has not seen a need to collect garbage.
+  # In memory the second half would be 32 MB; before the first R has not seen a need to collect
+  # garbage.
   expect_lt(peak(4e6) - peak(2e6), 10)
 })
