@@ -3,7 +3,8 @@
 #' Plot a fitted mixture with ggplot2
 #'
 #' @param object A fit of [gaussian_mixture()].
-#' @param what,dimensions As in [plot.ember_mixture()]; with more than two variables the first two are drawn.
+#' @param what,dimensions As in [plot.ember_mixture()]; with more than two variables the first two
+#'   are drawn.
 #' @param ... Not used.
 #' @returns A ggplot object.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -12,7 +13,9 @@
 #' ggplot2::autoplot(fit, "BIC")
 #' @importFrom rlang .data
 #' @exportS3Method ggplot2::autoplot
-autoplot.ember_mixture <- function(object, what = c("density", "classification", "uncertainty", "BIC", "ICL", "AIC", "trace"),
+autoplot.ember_mixture <- function(object, what = c(
+  "density", "classification", "uncertainty", "BIC", "ICL", "AIC", "trace"
+),
                                    dimensions = NULL, ...) {
   call <- rlang::current_env()
   what <- match_choice("what", call)
@@ -25,7 +28,9 @@ autoplot.ember_mixture <- function(object, what = c("density", "classification",
   }
   if (is.null(dimensions)) dimensions <- seq_len(min(2L, ncol(object$means)))
   if (length(dimensions) > 2L) {
-    abort_argument("dimensions", "must be one or two variables.", c(i = "`plot()` draws all pairs."), call)
+    abort_argument(
+      "dimensions", "must be one or two variables.", c(i = "`plot()` draws all pairs."), call
+    )
   }
   rows <- plotted_rows(object, dimensions, call)
   if (ncol(rows$x) == 1L) autoplot_1d(object, rows, what) else autoplot_2d(object, rows, what)
@@ -54,7 +59,9 @@ autoplot_density_1d <- function(fit, rows, frame, name) {
   parts <- component_densities(mixture, grid)
   labels <- names(component_weights(mixture))
   curves <- data.frame(
-    x = grid, density = as.vector(parts), component = factor(rep(labels, each = length(grid)), labels)
+    x = grid, density = as.vector(parts), component = factor(
+      rep(labels, each = length(grid)), labels
+    )
   )
   total <- data.frame(x = grid, density = rowSums(parts))
   bars <- weighted_histogram(rows$x[, 1L], fit$row_weights, "FD")
@@ -66,7 +73,9 @@ autoplot_density_1d <- function(fit, rows, frame, name) {
       ggplot2::aes(xmin = .data$left, xmax = .data$right, ymin = 0, ymax = .data$density),
       data = bars, inherit.aes = FALSE, fill = "grey78", colour = "white"
     ) +
-    ggplot2::geom_line(ggplot2::aes(colour = .data$component), data = curves, linetype = 2, na.rm = TRUE) +
+    ggplot2::geom_line(
+      ggplot2::aes(colour = .data$component), data = curves, linetype = 2, na.rm = TRUE
+    ) +
     ggplot2::geom_line() +
     component_scale(fit) +
     ggplot2::labs(x = name, y = "Density", colour = "Component")
@@ -77,10 +86,15 @@ autoplot_2d <- function(fit, rows, what) {
   names <- colnames(rows$x)
   base <- ggplot2::ggplot(frame, ggplot2::aes(.data$x, .data$y)) +
     component_scale(fit) +
-    ggplot2::labs(x = names[[1L]], y = names[[2L]], colour = "Component", shape = "Component", size = "Uncertainty")
+    ggplot2::labs(
+      x = names[[1L]], y = names[[2L]], colour = "Component", shape = "Component",
+      size = "Uncertainty"
+    )
   if (what == "uncertainty") {
     return(base + ellipse_layer(rows$marginal) +
-      ggplot2::geom_point(ggplot2::aes(colour = .data$component, size = .data$uncertainty), alpha = 0.6, na.rm = TRUE))
+      ggplot2::geom_point(
+        ggplot2::aes(colour = .data$component, size = .data$uncertainty), alpha = 0.6, na.rm = TRUE
+      ))
   }
   points <- ggplot2::geom_point(
     ggplot2::aes(colour = .data$component, shape = .data$component),
@@ -133,7 +147,9 @@ autoplot_criterion <- function(fit, criterion) {
   table$value <- table[[criterion]]
   best <- table[which.min(table$value), ]
   models <- nlevels(table$model)
-  ggplot2::ggplot(table, ggplot2::aes(.data$k, .data$value, colour = .data$model, shape = .data$model)) +
+  ggplot2::ggplot(
+    table, ggplot2::aes(.data$k, .data$value, colour = .data$model, shape = .data$model)
+  ) +
     ggplot2::geom_line(ggplot2::aes(linetype = .data$model)) +
     ggplot2::geom_point() +
     ggplot2::geom_point(data = best, shape = 1, size = 5, colour = "black") +
@@ -142,7 +158,8 @@ autoplot_criterion <- function(fit, criterion) {
     ggplot2::scale_linetype_manual(values = (seq_len(models) - 1L) %/% 7L + 1L) +
     ggplot2::scale_x_continuous(breaks = sort(unique(table$k))) +
     ggplot2::labs(
-      x = "Number of components", y = paste0(criterion, " (smaller is better)"), colour = "Model", shape = "Model", linetype = "Model"
+      x = "Number of components", y = paste0(criterion, " (smaller is better)"), colour = "Model",
+      shape = "Model", linetype = "Model"
     )
 }
 

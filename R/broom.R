@@ -14,20 +14,22 @@ generics::augment
 
 #' Tidy a fitted mixture
 #'
-#' `tidy()` has one row per component (as broom's method for `Mclust`), or one per coefficient with its standard error;
-#' `glance()` one row per fit; `augment()` one row per observation.
+#' `tidy()` has one row per component (as broom's method for `Mclust`), or one per coefficient with
+#' its standard error; `glance()` one row per fit; `augment()` one row per observation.
 #'
 #' @param x A fit of [gaussian_mixture()].
-#' @param what `"components"`: columns `component` (0 for noise), `size` (rows classified to it), `proportion`, `variance`
-#'   (models E, V, EII, VII), `mean` or `mean.<variable>`. `"coefficients"`: columns `term`, `component`, `estimate`,
-#'   `std.error`, and `conf.low`, `conf.high` with `conf.int = TRUE`.
+#' @param what `"components"`: columns `component` (0 for noise), `size` (rows classified to it),
+#'   `proportion`, `variance` (models E, V, EII, VII), `mean` or `mean.<variable>`.
+#'   `"coefficients"`: columns `term` (as in [coef()][mixture_inference]), `estimate`, `std.error`,
+#'   and `conf.low`, `conf.high` with `conf.int = TRUE`.
 #' @param conf.int,conf.level Whether to add confidence intervals, and their coverage.
-#' @param data Data to which `augment()` adds columns; by default those of the fit. Rows that the fit left out have `NA`.
+#' @param data Data to which `augment()` adds columns; by default those of the fit, without the
+#'   rows that it left out. A row without any value is predicted from the mixing weights.
 #' @param newdata New data to predict, instead of `data`.
 #' @param ... Passed to [vcov()][mixture_inference] by `tidy()`: `type`, `scale`.
-#' @returns A data frame (a tibble where the package tibble is installed). `glance()` has columns `model`, `G`,
-#'   `logLik`, `df`, `AIC`, `BIC`, `ICL`, `nobs`, `status`; note that broom's BIC for `Mclust` has the opposite sign.
-#'   `augment()` adds `.class` (a factor) and `.uncertainty`.
+#' @returns A data frame (a tibble where the package tibble is installed). `glance()` has columns
+#'   `model`, `G`, `logLik`, `df`, `AIC`, `BIC`, `ICL`, `nobs`, `status`; note that broom's BIC for
+#'   `Mclust` has the opposite sign. `augment()` adds `.class` (a factor) and `.uncertainty`.
 #' @examples
 #' fit <- gaussian_mixture(faithful, k = 2, model = "VVV")
 #' tidy(fit)
@@ -39,11 +41,17 @@ NULL
 
 #' @rdname mixture_tidiers
 #' @export
-tidy.ember_mixture <- function(x, what = c("components", "coefficients"), conf.int = FALSE, # nolint: object_name_linter.
-                               conf.level = 0.95, ...) { # nolint: object_name_linter.
+# nolint start: object_name_linter.
+tidy.ember_mixture <- function(x, what = c("components", "coefficients"), conf.int = FALSE,
+                               conf.level = 0.95, ...) {
+  # nolint end
   call <- rlang::current_env()
   what <- match_choice("what", call)
-  as_tibble_if_installed(if (what == "components") tidy_components(x) else tidy_coefficients(x, conf.int, conf.level, ...))
+  as_tibble_if_installed(
+    if (what == "components") tidy_components(x) else tidy_coefficients(
+      x, conf.int, conf.level, ...
+    )
+  )
 }
 
 tidy_components <- function(fit) {
@@ -66,7 +74,9 @@ tidy_components <- function(fit) {
 tidy_coefficients <- function(fit, conf_int, conf_level, ...) {
   estimate <- stats::coef(fit, ...)
   out <- data.frame(
-    term = names(estimate), estimate = unname(estimate), std.error = unname(sqrt(diag(stats::vcov(fit, ...))))
+    term = names(estimate), estimate = unname(estimate), std.error = unname(
+      sqrt(diag(stats::vcov(fit, ...)))
+    )
   )
   if (conf_int) {
     limits <- stats::confint(fit, level = conf_level, ...)
@@ -80,7 +90,8 @@ tidy_coefficients <- function(fit, conf_int, conf_level, ...) {
 #' @export
 glance.ember_mixture <- function(x, ...) {
   as_tibble_if_installed(data.frame(
-    model = x$model, G = x$k, logLik = x$loglik, df = x$df, AIC = stats::AIC(x), BIC = stats::BIC(x), ICL = ICL(x),
+    model = x$model, G = x$k, logLik = x$loglik, df = x$df, AIC = stats::AIC(x),
+    BIC = stats::BIC(x), ICL = ICL(x),
     nobs = x$nobs, status = x$status
   ))
 }

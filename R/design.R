@@ -1,12 +1,13 @@
-# From a formula, matrix, data frame or vector to the numeric matrix that the core fits, and the same road for
-# new data. Missing values stay: the families that use this file fit them.
+# From a formula, matrix, data frame or vector to the numeric matrix that the core fits, and the
+# same road for new data. Missing values stay: the families that use this file fit them.
 
 # The design of an unsupervised fit.
 #
-# Returns a list: `x` (n x d double matrix, finite or NA), `variables` (d names), `weights` (n non-negative
-# doubles or NULL), `terms` and `formula` (NULL unless `x` was a formula), `na_action` (rows left out because
-# every value was missing, in the form of stats::na.omit, or NULL), `row_names` (NULL or n names).
-# `weights` is an unevaluated expression for a formula (columns of `data` come first, as in lm()).
+# Returns a list: `x` (n x d double matrix, finite or NA), `variables` (d names), `weights` (n
+# non-negative doubles or NULL), `terms` and `formula` (NULL unless `x` was a formula), `na_action`
+# (rows left out because every value was missing, in the form of stats::na.omit, or NULL),
+# `row_names` (NULL or n names). `weights` is an unevaluated expression for a formula (columns of
+# `data` come first, as in lm()).
 unsupervised_design <- function(x, data = NULL, weights = NULL, call = rlang::caller_env()) {
   from_formula <- inherits(x, "formula")
   if (!from_formula && !is.null(data)) {
@@ -68,7 +69,8 @@ model_frame <- function(terms, data, call) {
   )
 }
 
-# One column (or block of columns, for poly() and the like) per term; interactions mean nothing here.
+# One column (or block of columns, for poly() and the like) per term; interactions mean nothing
+# here.
 terms_columns <- function(frame, terms, call, arg = "x") {
   if (any(attr(terms, "order") > 1L) || !is.null(attr(terms, "offset"))) {
     abort_argument(
@@ -96,8 +98,12 @@ plain_matrix <- function(x, call, arg = "x") {
     x <- as.matrix(x)
   }
   if (length(dim(x)) > 2L || !is.atomic(x) || is.null(x)) {
-    forms <- paste0(if (arg == "x") "a formula, ", "a numeric matrix, a data frame or a numeric vector.")
-    abort_argument(arg, paste("must be", forms), c(x = paste0("It is ", describe_object(x), ".")), call)
+    forms <- paste0(
+      if (arg == "x") "a formula, ", "a numeric matrix, a data frame or a numeric vector."
+    )
+    abort_argument(
+      arg, paste("must be", forms), c(x = paste0("It is ", describe_object(x), ".")), call
+    )
   }
   if (length(dim(x)) != 2L) {
     check_numeric_column(x, NULL, call, arg)
@@ -143,7 +149,7 @@ check_numeric_column <- function(column, name, call, arg) {
   }
   where <- paste0(if (!is.null(name)) paste0("Column `", name, "` of "), "`", arg, "`")
   remedy <- if (is.logical(column)) {
-    "A logical variable is not Gaussian; leave it out, or turn it into a number with `as.numeric()`."
+    "A logical variable is not Gaussian; leave it out, or make it a number with `as.numeric()`."
   } else if (is.factor(column) || is.character(column)) {
     "A Gaussian mixture has no categorical variables; leave it out."
   } else {
@@ -170,7 +176,11 @@ describe_object <- function(x) {
   if (is.function(x)) {
     return("a function")
   }
-  shape <- if (is.matrix(x)) "matrix" else if (is.array(x)) "array" else if (is.list(x)) "list" else "vector"
+  shape <- if (is.array(x)) {
+    if (is.matrix(x)) "matrix" else "array"
+  } else {
+    if (is.list(x)) "list" else "vector"
+  }
   kind <- if (is.list(x)) "" else paste0(typeof(x), " ")
   article <- if (grepl("^[aeiou]", paste0(kind, shape))) "an " else "a "
   paste0(article, kind, shape)
@@ -187,7 +197,9 @@ variable_names <- function(x, call) {
   twice <- unique(names[duplicated(names)])
   if (length(twice) > 0L) {
     abort_data(
-      paste0("The columns of `x` must have different names; `", twice[[1L]], "` is there more than once."),
+      paste0(
+        "The columns of `x` must have different names; `", twice[[1L]], "` is there more than once."
+      ),
       c(i = "Rename them, for instance with `make.unique(colnames(x))`."),
       column = twice[[1L]], call = call
     )
@@ -211,7 +223,8 @@ check_columns <- function(x, variables, call) {
     if (bad > 0L) {
       abort_data(
         paste0(
-          "Column `", variables[[j]], "` of `x` has ", bad, if (bad == 1L) " infinite value." else " infinite values."
+          "Column `", variables[[j]], "` of `x` has ", bad,
+          if (bad == 1L) " infinite value." else " infinite values."
         ),
         c(i = "Correct them, or set them to NA: missing values are fitted."),
         column = variables[[j]], call = call
@@ -247,12 +260,17 @@ check_weight_values <- function(weights, n, call) {
     fail("must be a numeric vector.", c(x = paste0("It is ", describe_object(weights), ".")))
   }
   if (length(weights) != n) {
-    fail("must have one value per row.", c(x = paste0("There are ", n, " rows and ", length(weights), " weights.")))
+    fail(
+      "must have one value per row.",
+      c(x = paste0("There are ", n, " rows and ", length(weights), " weights."))
+    )
   }
   weights <- as.double(weights)
   if (!all(is.finite(weights)) || any(weights < 0)) {
     bad <- which(!is.finite(weights) | weights < 0)[[1L]]
-    fail("must be finite and not negative.", c(x = paste0("Weight ", bad, " is ", weights[[bad]], ".")))
+    fail(
+      "must be finite and not negative.", c(x = paste0("Weight ", bad, " is ", weights[[bad]], "."))
+    )
   }
   weights
 }
@@ -270,7 +288,9 @@ drop_empty_rows <- function(design) {
   design$weights <- design$weights[-empty]
   design$row_names <- design$row_names[-empty]
   if (!is.null(design$weights) && !any(design$weights > 0)) {
-    abort_argument("weights", "are zero in every row that has an observed value.", NULL, rlang::caller_env(2))
+    abort_argument(
+      "weights", "are zero in every row that has an observed value.", NULL, rlang::caller_env(2)
+    )
   }
   design
 }
@@ -286,8 +306,8 @@ inform_empty_rows <- function(count) {
   )
 }
 
-# New rows for a fit: the same columns, in the same order. Rows with nothing observed stay (their answer is
-# the prior), since a prediction has one value per row.
+# New rows for a fit: the same columns, in the same order. Rows with nothing observed stay (their
+# answer is the prior), since a prediction has one value per row.
 newdata_matrix <- function(object, newdata, call = rlang::caller_env(), arg = "newdata") {
   variables <- colnames(object$means)
   x <- if (is.null(object$terms)) {
@@ -313,7 +333,9 @@ new_model_frame <- function(terms, newdata, call, arg) {
   rlang::try_fetch(
     stats::model.frame(terms, as.data.frame(newdata), na.action = stats::na.pass),
     error = function(cnd) {
-      abort_argument(arg, "does not have the variables of the fit.", c(x = conditionMessage(cnd)), call)
+      abort_argument(
+        arg, "does not have the variables of the fit.", c(x = conditionMessage(cnd)), call
+      )
     }
   )
 }
@@ -333,7 +355,9 @@ match_columns <- function(newdata, variables, call, arg) {
   }
   if (ncol(x) != length(variables)) {
     abort_argument(
-      arg, paste0("must have the columns of the fit: ", paste0("`", variables, "`", collapse = ", "), "."),
+      arg, paste0(
+        "must have the columns of the fit: ", paste0("`", variables, "`", collapse = ", "), "."
+      ),
       c(x = paste0("It has ", ncol(x), if (ncol(x) == 1L) " column." else " columns.")), call
     )
   }

@@ -1,8 +1,8 @@
 # Checks of arguments: each returns the argument in the form the core wants, or stops
 # with an error that names it.
 
-# One of a few words: `argument` of the calling function, whose default is the vector of all of them (which stands
-# for the first).
+# One of a few words: `argument` of the calling function, whose default is the vector of all of them
+# (which stands for the first).
 match_choice <- function(argument, call) {
   caller <- rlang::caller_env()
   choices <- eval(formals(rlang::caller_fn())[[argument]], caller)
@@ -22,7 +22,8 @@ check_no_dots <- function(..., call) {
   if (...length() > 0L) {
     name <- c(...names(), "")[[1L]]
     abort_argument(
-      if (nzchar(name)) name else "...", if (nzchar(name)) "is not an argument of this function." else "must be empty.",
+      if (nzchar(name)) name else "...",
+      if (nzchar(name)) "is not an argument of this function." else "must be empty.",
       NULL, call
     )
   }
@@ -34,11 +35,13 @@ multivariate_models <- c(
 univariate_models <- c("E", "V")
 pooled_models <- c("E", "EII", "EEI", "EEE")
 
-# The numbers of components to try, in increasing order; `fixed` is the number that `start` or `known` imply.
+# The numbers of components to try, in increasing order; `fixed` is the number that `start` or
+# `known` imply.
 check_components <- function(k, given, implied, call) {
   if (!is.numeric(k) || length(k) == 0L || anyNA(k) || any(k < 1 | k != round(k)) || any(k > 1e4)) {
     abort_argument(
-      "k", "must be one or more whole numbers from 1 to 10000.", c(i = "For instance `k = 3` or `k = 1:9`."), call
+      "k", "must be one or more whole numbers from 1 to 10000.",
+      c(i = "For instance `k = 3` or `k = 1:9`."), call
     )
   }
   k <- sort(unique(as.integer(k)))
@@ -49,7 +52,9 @@ check_components <- function(k, given, implied, call) {
   source <- names(implied)[[1L]]
   if (length(sizes) > 1L) {
     facts <- paste0("`", names(implied), "` has ", unlist(implied), collapse = ", ")
-    abort_argument(source, "disagrees about the number of components.", c(x = paste0(facts, ".")), call)
+    abort_argument(
+      source, "disagrees about the number of components.", c(x = paste0(facts, ".")), call
+    )
   }
   if (given && !identical(k, sizes)) {
     abort_argument(
@@ -82,6 +87,29 @@ check_models <- function(model, d, call) {
   unique(model)
 }
 
+floor_models <- c("E", "V", "EII", "VII", "EEI", "VVI", "EEE", "VVV")
+
+# The models to try under a floor of the variances.
+check_floor <- function(floor, models, given, call) {
+  if (is.null(floor)) {
+    return(models)
+  }
+  if (!is.numeric(floor) || length(floor) != 1L || is.na(floor) || floor <= 0 || floor >= 1) {
+    abort_argument(
+      "floor", "must be NULL or a number between 0 and 1.", c(i = "For instance `floor = 1e-6`."), call
+    )
+  }
+  refused <- setdiff(models, floor_models)
+  if (given && length(refused) > 0L) {
+    abort_argument(
+      "floor", paste0("cannot be kept by the covariance model \"", refused[[1L]], "\"."),
+      c(i = paste0("It can by ", paste(floor_models, collapse = ", "), "."), i = "Or use `prior`."),
+      call
+    )
+  }
+  intersect(models, floor_models)
+}
+
 # The parameters held fixed, in full shape: weights (k), means (k x d), covariances (d x d x k).
 # `k` is NULL until the number of components is known; a common covariance is then left as it is.
 check_known <- function(known, d, call) {
@@ -90,7 +118,9 @@ check_known <- function(known, d, call) {
   }
   check_parameter_list(known, "known", call)
   out <- list()
-  if (!is.null(known$weights)) out$weights <- check_weights_of_components(known$weights, "known", call)
+  if (!is.null(known$weights)) out$weights <- check_weights_of_components(
+    known$weights, "known", call
+  )
   if (!is.null(known$means)) out$means <- check_means(known$means, d, "known", call)
   if (!is.null(known$covariances)) {
     out$covariances <- check_covariances(known$covariances, d, "known", call)
@@ -98,13 +128,14 @@ check_known <- function(known, d, call) {
   out
 }
 
-# How many components each of the fixed parameters speaks of; a single covariance is common to all of them.
+# How many components each of the fixed parameters speaks of; a single covariance is common to all
+# of them.
 implied_components <- function(parameters) {
   covariances <- dim(parameters$covariances)[3L]
   Filter(Negate(is.null), list(
     weights = if (!is.null(parameters$weights)) length(parameters$weights),
     means = if (!is.null(parameters$means)) nrow(parameters$means),
-    covariances = if (!is.null(covariances) && !isTRUE(attr(parameters$covariances, "common"))) covariances
+    covariances = if (!isTRUE(attr(parameters$covariances, "common"))) covariances
   ))
 }
 
@@ -144,7 +175,8 @@ check_parameter_list <- function(parameters, argument, call) {
   allowed <- c("weights", "means", "covariances")
   fail <- function(fact) {
     abort_argument(
-      argument, "must be a list with any of `weights`, `means` and `covariances`.", c(x = fact), call
+      argument, "must be a list with any of `weights`, `means` and `covariances`.", c(x = fact),
+      call
     )
   }
   if (!is.list(parameters) || is.data.frame(parameters)) {
@@ -165,12 +197,15 @@ check_parameter_list <- function(parameters, argument, call) {
 
 check_weights_of_components <- function(weights, argument, call) {
   name <- paste0(argument, "$weights")
-  if (!is.numeric(weights) || length(weights) == 0L || !all(is.finite(weights)) || any(weights <= 0)) {
+  if (!is.numeric(weights) || length(weights) == 0L || !all(is.finite(weights)) || any(
+    weights <= 0
+  )) {
     abort_argument(name, "must be positive numbers.", NULL, call)
   }
   if (sum(weights) > 1 + 1e-8) {
     abort_argument(
-      name, "must sum to 1 (to less with a noise component).", c(x = paste0("The sum is ", format(sum(weights)), ".")), call
+      name, "must sum to 1 (to less with a noise component).",
+      c(x = paste0("The sum is ", format(sum(weights)), ".")), call
     )
   }
   as.double(weights)
@@ -187,14 +222,18 @@ check_means <- function(means, d, argument, call) {
   }
   if (ncol(means) != d || nrow(means) == 0L) {
     abort_argument(
-      name, paste0("must be a matrix with one row per component and ", d, if (d == 1L) " column." else " columns."),
+      name, paste0(
+        "must be a matrix with one row per component and ", d,
+        if (d == 1L) " column." else " columns."
+      ),
       c(x = paste0("It is ", nrow(means), " x ", ncol(means), ".")), call
     )
   }
   matrix(as.double(means), nrow(means))
 }
 
-# d x d x k, or one d x d matrix (in one dimension a number) for all; in one dimension also k variances.
+# d x d x k, or one d x d matrix (in one dimension a number) for all; in one dimension also k
+# variances.
 check_covariances <- function(covariances, d, argument, call) {
   name <- paste0(argument, "$covariances")
   if (!is.numeric(covariances) || !all(is.finite(covariances)) || length(covariances) == 0L) {
@@ -209,7 +248,12 @@ check_covariances <- function(covariances, d, argument, call) {
   if (length(shape) != 3L || any(shape[1:2] != d)) {
     abort_argument(
       name, paste0("must be a ", d, " x ", d, " matrix, or a ", d, " x ", d, " x k array."),
-      c(x = paste0("Its dimensions are ", paste(if (is.null(shape)) length(covariances) else shape, collapse = " x "), ".")),
+      c(
+        x = paste0(
+          "Its dimensions are ",
+          paste(if (is.null(shape)) length(covariances) else shape, collapse = " x "), "."
+        )
+      ),
       call
     )
   }
@@ -230,8 +274,8 @@ check_positive_definite <- function(sigma, name, component, call) {
   }
 }
 
-# NULL, or the log density of uniform noise over the region the data lie in, whose log volume is the promise
-# `log_volume`.
+# NULL, or the log density of uniform noise over the region the data lie in, whose log volume is the
+# promise `log_volume`.
 check_noise <- function(noise, log_volume, call) {
   if (is_flag(noise)) {
     return(if (noise) list(log_density = -check_volume(log_volume, call)))
@@ -239,10 +283,14 @@ check_noise <- function(noise, log_volume, call) {
   if (is.numeric(noise) && length(noise) == 1L && is.finite(noise) && noise > 0) {
     return(list(log_density = -log(noise)))
   }
-  abort_argument("noise", "must be TRUE, FALSE, or the volume of the region of the noise (a positive number).", NULL, call)
+  abort_argument(
+    "noise", "must be TRUE, FALSE, or the volume of the region of the noise (a positive number).",
+    NULL, call
+  )
 }
 
-# The smaller of two boxes around the data: along the axes, and along the principal components (as mclust's hypvol()).
+# The smaller of two boxes around the data: along the axes, and along the principal components (as
+# mclust's hypvol()).
 log_volume <- function(x) {
   boxes <- log_box(column_ranges(x))
   if (!anyNA(x) && ncol(x) > 1L) {
@@ -259,7 +307,8 @@ log_box <- function(ranges) sum(log(ranges[2L, ] - ranges[1L, ]))
 check_volume <- function(log_volume, call) {
   if (!is.finite(log_volume)) {
     abort_argument(
-      "noise", "cannot be TRUE: the data have no volume, since a column or a combination of columns is constant.",
+      "noise",
+      "cannot be TRUE: the data have no volume (a column, or a combination of some, is constant).",
       c(i = "Give the volume of the region yourself, or leave the column out."), call
     )
   }
@@ -277,27 +326,36 @@ check_prior <- function(prior, d, call) {
     abort_argument("prior", "must be NULL, or made by `mixture_prior()`.", NULL, call)
   }
   if (!is.null(prior$mean) && length(prior$mean) != d) {
-    abort_argument("prior", paste0("has a mean of length ", length(prior$mean), "; there are ", d, " columns."), NULL, call)
+    abort_argument(
+      "prior", paste0("has a mean of length ", length(prior$mean), "; there are ", d, " columns."),
+      NULL, call
+    )
   }
   if (is.matrix(prior$scale) && any(dim(prior$scale) != d)) {
-    abort_argument("prior", paste0("must have a scale that is a number or a ", d, " x ", d, " matrix."), NULL, call)
+    abort_argument(
+      "prior", paste0("must have a scale that is a number or a ", d, " x ", d, " matrix."), NULL,
+      call
+    )
   }
   if (!is.null(prior$dof) && prior$dof <= d - 1) {
-    abort_argument("prior", paste0("must have more than ", d - 1, " degrees of freedom."), NULL, call)
+    abort_argument(
+      "prior", paste0("must have more than ", d - 1, " degrees of freedom."), NULL, call
+    )
   }
   prior
 }
 
 check_select <- function(select, call) {
-  if (!is.character(select) || length(select) != 1L || !toupper(select) %in% c("BIC", "ICL", "AIC")) {
+  if (!is.character(select) || length(select) != 1L || !toupper(select) %in% c(
+    "BIC", "ICL", "AIC"
+  )) {
     abort_argument("select", "must be \"BIC\", \"ICL\" or \"AIC\".", NULL, call)
   }
   toupper(select)
 }
 
 check_starts <- function(n_starts, call, argument = "n_starts") {
-  if (!is.numeric(n_starts) || length(n_starts) != 1L || is.na(n_starts) || n_starts < 1 || n_starts != round(n_starts) ||
-        n_starts > 1e6) {
+  if (!is_number(n_starts) || n_starts < 1 || n_starts != round(n_starts) || n_starts > 1e6) {
     abort_argument(argument, "must be a whole number, at least 1.", NULL, call)
   }
   as.integer(n_starts)

@@ -14,7 +14,7 @@ is_chunked <- function(x, data) {
 
 # gaussian_mixture() for a source: `x`, or `data` when `x` is a formula.
 chunked_mixture <- function(x, data, weights, k, k_given, model, known, noise, start, n_starts,
-                            select, prior, control, matched, call) {
+                            select, prior, floor, control, matched, call) {
   check_control(control, call)
   check_chunked_start(start, call)
   formula <- if (inherits(x, "formula")) x
@@ -23,10 +23,11 @@ chunked_mixture <- function(x, data, weights, k, k_given, model, known, noise, s
   look <- look_through(chunks, formula, weights, isTRUE(noise), control$threads, call)
   if (look$dropped > 0) inform_empty_rows(look$dropped)
   problem <- mixture_problem(
-    look$design, k, k_given, model, known, noise, start, n_starts, select, prior, control, call
+    look$design, k, k_given, model, known, noise, start, n_starts, select, prior, floor, control,
+    call
   )
   search <- search_chunks(chunks, look, problem, call)
-  design <- look$design[c("variables", "formula", "terms", "ranges")]
+  design <- look$design[c("variables", "formula", "terms")]
   fit <- new_gaussian_mixture(search, design, problem, matched, call)
   fit$nobs <- look$total$total_weight
   for (warning in search$warnings) warning(warning)
@@ -77,7 +78,7 @@ look_through <- function(chunks, formula, weights, volume, threads, call) {
     look$layout,
     list(
       x = look$sample, log_volume = min(volumes),
-      variances = look$variances, ranges = look$ranges
+      variances = look$variances, missing = !complete
     )
   )
   look$design$weights <- look$sample_weights
@@ -239,7 +240,6 @@ read_rows <- function(look, chunks, visit, call) {
 search_chunks <- function(chunks, look, problem, call) {
   threads <- problem$control$threads
   expect <- function(at) {
-    at$noise <- noise_in_region(at$noise, look$ranges)
     stats <- NULL
     read_rows(look, chunks, function(rows) {
       stats <<- add_rows(stats, rows$x, rows$weights, at, threads, call)
@@ -288,7 +288,7 @@ fit_chunked_cell <- function(k, model, expect, look, total, problem, call) {
   if (is.character(start)) {
     return(failed(start))
   }
-  rules <- mixture_rules(problem$known, problem$prior, start$noise, total)
+  rules <- mixture_rules(problem$known, problem$prior, problem$floor, start$noise, total)
   run <- tryCatch(
     em_on_statistics(start, rules, expect, problem$control, call),
     ember_error = function(error) if (inherits(error, no_answer)) error else stop(error)
@@ -311,7 +311,7 @@ chunked_start <- function(k, model, design, problem, call) {
   control$progress <- FALSE
   found <- native_mixture_search(
     design$x, design$weights, k, model, "BIC", problem$start, problem$n_starts, problem$known,
-    problem$noise, problem$prior, control,
+    problem$noise, problem$prior, problem$floor, control,
     call = call
   )
   if (is.null(found$fit)) found$table$message[[1L]] else found$fit
@@ -319,9 +319,9 @@ chunked_start <- function(k, model, design, problem, call) {
 
 # What every M-step must respect; `total` has the mean, scatter, total weight and number of all
 # rows.
-mixture_rules <- function(known, prior, noise, total) {
+mixture_rules <- function(known, prior, floor, noise, total) {
   list(
-    known = known, prior = native_prior(prior, length(total$mean)), noise = noise,
+    known = known, prior = native_prior(prior, length(total$mean)), floor = floor, noise = noise,
     mean = as.double(total$mean), scatter = as.double(total$scatter),
     total_weight = total$total_weight, rows = as.double(total$rows)
   )
@@ -362,7 +362,8 @@ cell_row <- function(cell, alone) {
     k = cell$k, model = cell$model, log_lik = loglik, parameters = size, aic = 2 * (size - loglik),
     bic = if (shown) fit$bic else NaN, icl = if (is.null(cell$icl)) NA_real_ else cell$icl,
     status = if (is.null(fit)) "degenerate" else fit$status,
-    message = if (is.null(fit)) cell$message else fit$message
+    message = if (is.null(fit)) cell$message else fit$message,
+    component = if (is.null(fit)) 0L else fit$component
   )
 }
 
@@ -373,7 +374,6 @@ chunked_icl <- function(fitted, look, chunks, problem, call) {
     weights <- if (is.null(rows$weights)) 1 else rows$weights
     for (cell in seq_along(fitted)) {
       at <- c(fitted[[cell]]$fit, list(control = problem$control))
-      at$noise <- noise_in_region(at$noise, look$ranges)
       posterior <- native_mixture_posterior(rows$x, at, call)$posterior
       certainty <- log(apply(matrix(posterior, nrow(rows$x)), 1L, max))
       penalties[[cell]] <<- penalties[[cell]] + sum(weights * certainty)

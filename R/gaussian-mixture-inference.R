@@ -1,8 +1,9 @@
 # Estimates with their standard errors, and the bootstrap test for the number of components.
 
-# The free parameters of a fit, in the order of the core: weights, means, covariances (once if all components share
-# them), each left out if known. `scale` "entries" gives the lower triangle of each covariance matrix by columns,
-# "deviations" standard deviations and then correlations. Component 0 is shared; `row` and `column` index variables.
+# The free parameters of a fit, in the order of the core: weights, means, covariances (once if all
+# components share them), each left out if known. `scale` "entries" gives the lower triangle of each
+# covariance matrix by columns, "deviations" standard deviations and then correlations. Component 0
+# is shared; `row` and `column` index variables.
 coefficient_table <- function(fit, scale = "entries") {
   k <- fit$k
   d <- ncol(fit$means)
@@ -10,7 +11,9 @@ coefficient_table <- function(fit, scale = "entries") {
   if (is.null(fit$known$weights)) {
     labels <- c(seq_len(k), if (!is.null(fit$noise)) 0L)
     parts$weights <- data.frame(
-      kind = "weight", component = labels, row = 0L, column = 0L, estimate = c(fit$weights, fit$noise$weight)
+      kind = "weight", component = labels, row = 0L, column = 0L, estimate = c(
+        fit$weights, fit$noise$weight
+      )
     )
   }
   if (is.null(fit$known$means)) {
@@ -28,7 +31,10 @@ coefficient_table <- function(fit, scale = "entries") {
   }
   table <- do.call(rbind, unname(parts))
   if (is.null(table)) {
-    table <- data.frame(kind = character(), component = integer(), row = integer(), column = integer(), estimate = numeric())
+    table <- data.frame(
+      kind = character(), component = integer(), row = integer(), column = integer(),
+      estimate = numeric()
+    )
   }
   row.names(table) <- coefficient_names(table, colnames(fit$means))
   table
@@ -44,7 +50,8 @@ covariance_coefficients <- function(fit, component, scale) {
     cells <- rbind(diagonal, lower)
     cells <- cells[order(cells[, "col"], cells[, "row"]), , drop = FALSE]
     return(data.frame(
-      kind = "covariance", row = cells[, "row"], column = cells[, "col"], estimate = sigma[cells], row.names = NULL
+      kind = "covariance", row = cells[, "row"], column = cells[, "col"], estimate = sigma[cells],
+      row.names = NULL
     ))
   }
   deviations <- sqrt(diag(sigma))
@@ -79,30 +86,35 @@ coefficient_names <- function(table, variables) {
 #' Estimates, their covariance matrix and confidence intervals
 #'
 #' @param object A fit of [gaussian_mixture()].
-#' @param type How the covariance matrix of the estimates is estimated: `"observed"`, the inverse of the observed
-#'   information; `"opg"`, the inverse of the sum of outer products of the rows' scores; `"sandwich"`, which
-#'   stays right when the components are not Gaussian (Huber 1967, White 1982).
-#' @param scale `"covariance"` reports variances and covariances, `"sd"` standard deviations and correlations.
+#' @param type How the covariance matrix of the estimates is estimated: `"observed"`, the inverse of
+#'   the observed information; `"opg"`, the inverse of the sum of outer products of the rows'
+#'   scores; `"sandwich"`, which stays valid when the components are not Gaussian (Huber 1967, White
+#'   1982).
+#' @param scale `"covariance"` reports variances and covariances, `"sd"` standard deviations and
+#'   correlations.
 #' @param parm Names or numbers of the coefficients; all by default.
 #' @param level Coverage, between 0 and 1.
 #' @param ... Not used.
 #'
 #' @details
-#' The coefficients are the mixing weights `weight[k]` (and `weight[noise]`), the means `mean[k,variable]` and the
-#' covariances `covariance[k,variable,variable]`, without the component where all share one matrix, and without what is
-#' known. The weights sum to one, so their covariance matrix is singular.
+#' The coefficients are the mixing weights `weight[k]` (and `weight[noise]`), the means
+#' `mean[k,variable]` and the covariances `covariance[k,variable,variable]`, without the component
+#' where all share one matrix, and without what is known. The weights sum to one, so their
+#' covariance matrix is singular.
 #'
-#' Intervals are normal ones; for weights on the logit scale, for variances and standard deviations on the log scale, for
-#' correlations on Fisher's z scale, so that they stay in range.
+#' Intervals are normal ones; for weights on the logit scale, for variances and standard deviations
+#' on the log scale, for correlations on Fisher's z scale, so that they stay in range.
 #'
-#' Where components coincide, or a component has too few rows, a parameter is not identified: its rows are `NA`,
-#' with a warning of class `ember_warning_singular`.
+#' Where components coincide, or a component has too few rows, a parameter is not identified: its
+#' rows are `NA`, with a warning of class `ember_warning_singular`.
 #'
-#' Standard errors describe the maximum that was found. With a prior they are those of the likelihood part.
+#' Standard errors describe the maximum that was found. With a prior they are those of the
+#' likelihood part.
 #'
-#' @returns `coef()` a named vector, `vcov()` a named matrix, `confint()` a matrix with two columns.
-#' @references Louis, T. A. (1982). Finding the observed information matrix when using the EM algorithm. *Journal of the
-#'   Royal Statistical Society B* 44, 226-233.
+#' @returns `coef()` a named vector, `vcov()` a named matrix, `confint()` a matrix with two columns. A
+#'   fit without its data has only `coef()`; the others are an `ember_error_no_data`.
+#' @references Louis, T. A. (1982). Finding the observed information matrix when using the EM
+#'   algorithm. *Journal of the Royal Statistical Society B* 44, 226-233.
 #' @examples
 #' fit <- gaussian_mixture(~waiting, k = 2, data = faithful)
 #' coef(fit)
@@ -124,7 +136,8 @@ coef.ember_mixture <- function(object, scale = c("covariance", "sd"), ...) {
 
 #' @rdname mixture_inference
 #' @export
-vcov.ember_mixture <- function(object, type = c("observed", "opg", "sandwich"), scale = c("covariance", "sd"), ...) {
+vcov.ember_mixture <- function(object, type = c("observed", "opg", "sandwich"),
+                               scale = c("covariance", "sd"), ...) {
   call <- rlang::current_env()
   type <- match_choice("type", call)
   scale <- match_choice("scale", call)
@@ -132,9 +145,12 @@ vcov.ember_mixture <- function(object, type = c("observed", "opg", "sandwich"), 
   if (native$singular) {
     lost <- rownames(native$vcov)[is.na(diag(native$vcov))]
     ember_warn(
-      "The information matrix is singular: some parameters are not identified at this fit.", class = "singular",
+      "The information matrix is singular: some parameters are not identified at this fit.",
+      class = "singular",
       details = c(
-        if (length(lost) > 0L) c(x = paste0("No standard errors for ", abbreviated_list(lost), ".")),
+        if (length(lost) > 0L) c(
+          x = paste0("No standard errors for ", abbreviated_list(lost), ".")
+        ),
         i = "Components may coincide or be nearly empty; try fewer components or a simpler model."
       ), call = call
     )
@@ -144,7 +160,9 @@ vcov.ember_mixture <- function(object, type = c("observed", "opg", "sandwich"), 
 
 abbreviated_list <- function(words, most = 4L) {
   more <- length(words) - most
-  paste0(paste(utils::head(words, most), collapse = ", "), if (more > 0L) paste(" and", more, "more"))
+  paste0(
+    paste(utils::head(words, most), collapse = ", "), if (more > 0L) paste(" and", more, "more")
+  )
 }
 
 # The core's answer with names: list(estimates, vcov, singular).
@@ -163,17 +181,19 @@ named_information <- function(fit, type, scale, call) {
 
 #' @rdname mixture_inference
 #' @export
-confint.ember_mixture <- function(object, parm, level = 0.95, type = c("observed", "opg", "sandwich"),
+confint.ember_mixture <- function(object, parm, level = 0.95, type = c(
+  "observed", "opg", "sandwich"
+),
                                   scale = c("covariance", "sd"), ...) {
   call <- rlang::current_env()
   type <- match_choice("type", call)
   scale <- match_choice("scale", call)
-  if (!is.numeric(level) || length(level) != 1L || is.na(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be a number between 0 and 1.", NULL, call)
-  }
+  check_level(level, call)
   table <- coefficient_table(object, coefficient_scale(scale))
   table$std_error <- sqrt(diag(stats::vcov(object, type = type, scale = scale)))
-  wanted <- if (missing(parm)) seq_len(nrow(table)) else match_parameters(parm, row.names(table), call)
+  wanted <- if (missing(parm)) seq_len(nrow(table)) else match_parameters(
+    parm, row.names(table), call
+  )
   tail <- (1 - level) / 2
   limits <- confidence_limits(table[wanted, , drop = FALSE], stats::qnorm(1 - tail))
   dimnames(limits) <- list(
@@ -183,7 +203,16 @@ confint.ember_mixture <- function(object, parm, level = 0.95, type = c("observed
   limits
 }
 
+check_level <- function(level, call) {
+  if (!is_number(level) || level <= 0 || level >= 1) {
+    abort_argument("level", "must be a number between 0 and 1.", NULL, call)
+  }
+}
+
 match_parameters <- function(parm, names, call) {
+  if (!is.character(parm) && !is.numeric(parm)) {
+    abort_argument("parm", paste0("must be names or numbers of coefficients, not ", describe_object(parm), "."), NULL, call)
+  }
   at <- if (is.character(parm)) match(parm, names) else match(parm, seq_along(names))
   if (anyNA(at)) {
     abort_argument(
@@ -221,25 +250,34 @@ confidence_limits <- function(table, z) {
 
 #' Bootstrap likelihood ratio test for the number of components
 #'
-#' Tests k against k + 1 components by the parametric bootstrap (McLachlan 1987): data are drawn from the fitted
-#' mixture with k components, both mixtures are fitted to each, and the observed likelihood ratio is compared with theirs.
-#' The usual chi-square test does not hold here.
+#' Tests k against k + 1 components by the parametric bootstrap (McLachlan 1987): data are drawn
+#' from the fitted mixture with k components, both mixtures are fitted to each, and the observed
+#' likelihood ratio is compared with theirs. The usual chi-square test does not hold here.
+#'
+#' The data must be complete and without row weights, and the fit without known parameters, noise or
+#' a prior: anything else is an `ember_error_unsupported`. The samples come from R's random numbers
+#' ([set.seed()]) and do not depend on the number of threads. A small p-value means that k components
+#' are too few *if they are Gaussian*: with enough rows any other shape asks for more of them.
 #'
 #' @param x A fit of [gaussian_mixture()], or data as for [gaussian_mixture()].
-#' @param k Numbers of components of the null hypotheses, tested in turn until one is not rejected. By
-#'   default `1, 2, ...` up to the number in the fit (up to 8 for data).
-#' @param model One covariance model; by default that of the fit, or the first letter of freedom (`"V"`, `"VVV"`) for
-#'   data.
-#' @param replicates Number of bootstrap samples.
+#' @param k Numbers of components of the null hypotheses, tested in turn until one is not rejected.
+#'   By default `1, 2, ...` up to the number in the fit (up to 8 for data).
+#' @param model One covariance model; by default that of the fit, or the first letter of freedom
+#'   (`"V"`, `"VVV"`) for data.
+#' @param replicates Number of bootstrap samples, at least 1. The smallest possible p-value is
+#'   `1 / (replicates + 1)`.
 #' @param level The tests stop at the first p-value above this.
 #' @param n_starts Starts of each fit.
-#' @param control [em_control()].
+#' @param control Tolerances, threads and progress: [em_control()].
 #' @param ... Further arguments of [gaussian_mixture()] (`data`, `weights`) when `x` is not a fit.
-#' @returns An object of class `ember_bootstrap_lrt`: a data frame with columns `k` (null), `alternative`,
-#'   `statistic` (twice the log-likelihood ratio), `p_value` (the share of samples, the observed one included, that
-#'   reach it), `replicates` (those that could be fitted). Attribute `samples` is a list with the bootstrap statistics.
-#' @references McLachlan, G. J. (1987). On bootstrapping the likelihood ratio test statistic for the number of
-#'   components in a normal mixture. *Applied Statistics* 36, 318-324.
+#' @details Ctrl-C ends the test with the samples done so far, and a warning of class
+#'   `ember_warning_interrupted`; before the first sample it is an interrupt like any other.
+#' @returns An object of class `ember_bootstrap_lrt`: a data frame with columns `k` (null),
+#'   `alternative`, `statistic` (twice the log-likelihood ratio), `p_value` (the share of samples,
+#'   the observed one included, that reach it), `replicates` (those that could be fitted). Attribute
+#'   `samples` is a list with the bootstrap statistics.
+#' @references McLachlan, G. J. (1987). On bootstrapping the likelihood ratio test statistic for the
+#'   number of components in a normal mixture. *Applied Statistics* 36, 318-324.
 #' @examples
 #' fit <- gaussian_mixture(~waiting, k = 2, data = faithful)
 #' set.seed(1)
@@ -254,7 +292,8 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
     row_weights <- x$row_weights
     if (length(x$known) > 0L || !is.null(x$noise) || !is.null(x$prior)) {
       ember_abort(
-        "The bootstrap test is for mixtures without known parameters, noise or a prior.", class = "unsupported", call = call
+        "The bootstrap test is for mixtures without known parameters, noise or a prior.",
+        class = "unsupported", call = call
       )
     }
     if (is.null(k)) k <- seq_len(x$k)
@@ -272,26 +311,47 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
   if (anyNA(data) || !is.null(row_weights)) {
     ember_abort(
       "The bootstrap test needs complete data without row weights.", class = "unsupported",
-      details = c(i = "What a sample with missing values or weights should look like is not known."), call = call
+      details = c(i = "It is not known what samples with missing values or weights look like."),
+      call = call
     )
   }
   replicates <- check_starts(replicates, call, "replicates")
   n_starts <- check_starts(n_starts, call)
+  check_level(level, call)
   check_control(control, call)
   samples <- list()
   for (null in k) {
-    native <- native_mixture_bootstrap_lrt(data, row_weights, model, null, null + 1L, replicates, n_starts, control, call = call)
-    samples[[as.character(null)]] <- list(statistic = native$statistic, replicates = native$replicates)
+    native <- native_mixture_bootstrap_lrt(
+      data, row_weights, model, null, null + 1L, replicates, n_starts, control, call = call
+    )
+    samples[[as.character(null)]] <- list(
+      statistic = native$statistic, replicates = native$replicates
+    )
+    done <- length(native$replicates)
+    if (done < replicates) {
+      warn_interrupted_test(null, done, replicates, call)
+      break
+    }
     if (bootstrap_p_value(native) > level) break
   }
   new_bootstrap_lrt(samples, model)
+}
+
+warn_interrupted_test <- function(null, done, replicates, call) {
+  ember_warn(
+    paste0("Interrupted after ", done, " of ", replicates, " samples for k = ", null, "."),
+    class = "interrupted",
+    details = c(i = "The p-value is that of the samples that were done."),
+    call = call
+  )
 }
 
 bootstrap_design <- function(x, data = NULL, weights = NULL, call) {
   unsupervised_design(x, data, weights, call)
 }
 
-# The observed sample counts as one of the samples, so the p-value is never 0 (Davison and Hinkley 1997, eq. 4.11).
+# The observed sample counts as one of the samples, so the p-value is never 0 (Davison and Hinkley
+# 1997, eq. 4.11).
 bootstrap_p_value <- function(test) {
   replicates <- test$replicates[!is.na(test$replicates)]
   (1 + sum(replicates >= test$statistic)) / (1 + length(replicates))
@@ -314,10 +374,13 @@ new_bootstrap_lrt <- function(samples, model) {
 
 #' @export
 print.ember_bootstrap_lrt <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
-  cat("Bootstrap likelihood ratio test, Gaussian mixture, model ", attr(x, "model"), "\n\n", sep = "")
+  cat(
+    "Bootstrap likelihood ratio test, Gaussian mixture, model ", attr(x, "model"), "\n\n", sep = ""
+  )
   table <- data.frame(
     "k" = paste(x$k, "vs", x$alternative), "LRT" = format(x$statistic, digits = digits),
-    "Pr(>=LRT)" = format.pval(x$p_value, digits = digits), "samples" = x$replicates, check.names = FALSE
+    "Pr(>=LRT)" = format.pval(x$p_value, digits = digits), "samples" = x$replicates,
+    check.names = FALSE
   )
   print(table, row.names = FALSE, right = TRUE)
   invisible(x)

@@ -1,18 +1,20 @@
 #' Merge components into clusters
 #'
-#' Several Gaussian components may describe one cluster that is not Gaussian. This merges components step by step,
-#' each time the two that lower the entropy of the classification most (Baudry et al. 2010). The density of the mixture
-#' stays as it is.
+#' Several Gaussian components may describe one cluster that is not Gaussian. This merges components
+#' step by step, each time the two that lower the entropy of the classification most (Baudry et al.
+#' 2010). The density of the mixture stays as it is.
 #'
 #' @param object A fit of [gaussian_mixture()], with at least two components.
 #' @param ... Not used.
-#' @returns An object of class `ember_merge`: a list with `steps` (data frame: `clusters`, `entropy` of the
-#'   classification, `merged`: the two clusters joined in the step, written with their components), `groups` (k x k integer
-#'   matrix: row `c`, column `g` is the cluster of component `c` when there are `g` clusters) and `fit`. `predict(object,
-#'   newdata, clusters, type)` gives classes or posterior probabilities of the clusters; `plot()` draws entropy
-#'   against the number of clusters: an elbow is where merging stops paying.
-#' @references Baudry, J.-P., Raftery, A. E., Celeux, G., Lo, K. and Gottardo, R. (2010). Combining mixture components for
-#'   clustering. *Journal of Computational and Graphical Statistics* 19, 332-353.
+#' @returns An object of class `ember_merge`: a list with `steps` (data frame: `clusters`, `entropy`
+#'   of the classification, `merged`: the two clusters joined in the step, written with their
+#'   components), `groups` (k x k integer matrix: row `c`, column `g` is the cluster of component
+#'   `c` when there are `g` clusters) and `fit`. `predict(object, newdata, clusters, type)` gives
+#'   classes or posterior probabilities of the clusters; `plot()` draws entropy against the number
+#'   of clusters: an elbow is where merging stops paying.
+#' @references Baudry, J.-P., Raftery, A. E., Celeux, G., Lo, K. and Gottardo, R. (2010). Combining
+#'   mixture components for clustering. *Journal of Computational and Graphical Statistics* 19,
+#'   332-353.
 #' @examples
 #' fit <- gaussian_mixture(faithful, k = 3, model = "EEE")
 #' merged <- merge_components(fit)
@@ -27,7 +29,9 @@ merge_components <- function(object, ...) {
 merge_components.ember_mixture <- function(object, ...) {
   call <- rlang::current_env()
   if (object$k < 2L) {
-    ember_abort("A mixture of one component has nothing to merge.", class = "unsupported", call = call)
+    ember_abort(
+      "A mixture of one component has nothing to merge.", class = "unsupported", call = call
+    )
   }
   native <- native_mixture_merge(data_of(object, call), object$row_weights, object, call = call)
   k <- object$k
@@ -62,12 +66,15 @@ print.ember_merge <- function(x, digits = max(3L, getOption("digits") - 3L), ...
 }
 
 #' @export
-predict.ember_merge <- function(object, newdata = NULL, clusters = object$fit$k, type = c("class", "posterior"), ...) {
+predict.ember_merge <- function(object, newdata = NULL, clusters = object$fit$k,
+                                type = c("class", "posterior"), ...) {
   call <- rlang::current_env()
   type <- match_choice("type", call)
   k <- object$fit$k
   if (!is.numeric(clusters) || length(clusters) != 1L || !clusters %in% seq_len(k)) {
-    abort_argument("clusters", paste0("must be a number of clusters from 1 to ", k, "."), NULL, call)
+    abort_argument(
+      "clusters", paste0("must be a number of clusters from 1 to ", k, "."), NULL, call
+    )
   }
   posterior <- stats::predict(object$fit, newdata, type = "posterior")
   group <- object$groups[, clusters]
@@ -85,11 +92,15 @@ predict.ember_merge <- function(object, newdata = NULL, clusters = object$fit$k,
 plot.ember_merge <- function(x, xlab = "Number of clusters", ylab = "Entropy", ...) {
   steps <- x$steps
   graphics::plot(steps$clusters, steps$entropy,
-    type = "b", pch = 16, xlab = xlab, ylab = ylab, xaxt = "n", las = 1, col = component_colours(1L),
+    type = "b", pch = 16, xlab = xlab, ylab = ylab, xaxt = "n", las = 1, col = component_colours(
+      1L
+    ),
     xlim = c(0.7, max(steps$clusters) + 0.3), ylim = c(0, 1.1 * max(steps$entropy, 1e-12)), ...
   )
   graphics::axis(1, steps$clusters)
   joined <- steps[-1L, ]
-  graphics::text(joined$clusters, joined$entropy, joined$merged, pos = 3, cex = 0.75, col = "grey30")
+  graphics::text(
+    joined$clusters, joined$entropy, joined$merged, pos = 3, cex = 0.75, col = "grey30"
+  )
   invisible(x)
 }

@@ -1,6 +1,8 @@
-# Short answers about a fitted mixture; longer ones have files of their own (-summary, -predict, -inference, -merge, -plot).
+# Short answers about a fitted mixture; longer ones have files of their own (-summary, -predict,
+# -inference, -merge, -plot).
 
-#' @importFrom stats anova coef confint density fitted formula model.frame predict quantile residuals simulate update vcov
+#' @importFrom stats anova coef confint density fitted formula model.frame predict quantile
+#'   residuals simulate update vcov
 #' @export
 print.ember_mixture <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
   cat(mixture_heading(x), "\n", sep = "")
@@ -47,7 +49,7 @@ model_words <- function(model) {
     return(c(E = "equal variance", V = "variable variance")[[model]])
   }
   letters <- strsplit(model, "")[[1L]]
-  form <- if (letters[[2L]] == "I") "spherical" else if (letters[[3L]] == "I") "diagonal" else "ellipsoidal"
+  form <- c("ellipsoidal", "diagonal", "spherical")[[1L + sum(letters[2:3] == "I")]]
   parts <- c("volume", "shape", "orientation")
   group <- function(letter) parts[letters == letter]
   list_words <- function(words) sub(", ([^,]*)$", " and \\1", paste(words, collapse = ", "))
@@ -66,15 +68,17 @@ component_weights <- function(fit) {
 
 #' Integrated completed likelihood
 #'
-#' The integrated completed likelihood criterion: BIC plus twice the entropy of the hard classification, so it prefers
-#' well-separated clusters. Smaller is better, as for [stats::AIC()] and [stats::BIC()] (mclust's `icl()` has the
-#' opposite sign).
+#' The integrated completed likelihood criterion, \eqn{BIC - 2 \sum_i w_i \log \max_k r_{ik}}, with r the
+#' posterior probabilities and w the row weights: rows that are hard to classify cost, so it prefers
+#' well-separated clusters. Smaller is better, as for [stats::AIC()]
+#' and [stats::BIC()] (mclust's `icl()` has the opposite sign).
 #'
 #' @param object A fit of [gaussian_mixture()].
 #' @param ... Not used.
-#' @returns A number.
-#' @references Biernacki, C., Celeux, G. and Govaert, G. (2000). Assessing a mixture model for clustering with the
-#'   integrated completed likelihood. *IEEE Transactions on Pattern Analysis and Machine Intelligence* 22, 719-725.
+#' @returns A number, on the scale of [stats::BIC()].
+#' @references Biernacki, C., Celeux, G. and Govaert, G. (2000). Assessing a mixture model for
+#'   clustering with the integrated completed likelihood. *IEEE Transactions on Pattern Analysis and
+#'   Machine Intelligence* 22, 719-725.
 #' @examples
 #' fit <- gaussian_mixture(faithful, k = 2, model = "VVV")
 #' c(AIC = AIC(fit), BIC = BIC(fit), ICL = ICL(fit))
@@ -112,7 +116,10 @@ model.frame.ember_mixture <- function(formula, ...) {
 residuals.ember_mixture <- function(object, ...) {
   ember_abort(
     "A mixture has no residuals.", class = "unsupported",
-    details = c(i = "See `uncertainty()` for rows that are hard to classify, and `predict(type = \"log_density\")` for outliers."),
+    details = c(
+      i = "See `uncertainty()` for rows that are hard to classify.",
+      i = "See `predict(type = \"log_density\")` for outliers."
+    ),
     call = rlang::current_env()
   )
 }
@@ -131,14 +138,16 @@ data_of <- function(fit, call) {
   if (is.null(fit$data)) {
     ember_abort(
       "The fit does not hold its data.", class = "no_data",
-      details = c(i = "Fit with `keep_data = TRUE`, or give `newdata` where there is such an argument."), call = call
+      details = c(i = "Fit with `keep_data = TRUE`, or give `newdata` where that is an argument."),
+      call = call
     )
   }
   fit$data
 }
 
 #' @export
-update.ember_mixture <- function(object, formula., ..., evaluate = TRUE) {
+update.ember_mixture <- function(object, formula., # nolint: object_name_linter.
+                                 ..., evaluate = TRUE) {
   call <- object$call
   if (!missing(formula.)) {
     call$x <- stats::update(stats::formula(object), formula.)
@@ -152,12 +161,13 @@ update.ember_mixture <- function(object, formula., ..., evaluate = TRUE) {
 
 #' Compare fitted mixtures
 #'
-#' A table of the criteria of several mixtures, fitted to the same data. It has no p-values: the likelihood ratio of
-#' mixtures with different numbers of components is not chi-square. [bootstrap_lrt()] tests them.
+#' A table of the criteria of several mixtures, fitted to the same data. It has no p-values: the
+#' likelihood ratio of mixtures with different numbers of components is not chi-square.
+#' [bootstrap_lrt()] tests them.
 #'
 #' @param object,... Fits of [gaussian_mixture()].
-#' @returns A data frame of class `anova`: one row per fit with `k`, `npar`, `AIC`, `BIC`, `ICL`, `logLik` and
-#'   `deviance` (twice the negative log-likelihood).
+#' @returns A data frame of class `anova`: one row per fit with `k`, `npar`, `AIC`, `BIC`, `ICL`,
+#'   `logLik` and `deviance` (twice the negative log-likelihood).
 #' @examples
 #' two <- gaussian_mixture(faithful, k = 2, model = "VVV")
 #' three <- gaussian_mixture(faithful, k = 3, model = "EEE")
@@ -173,12 +183,17 @@ anova.ember_mixture <- function(object, ...) {
   sizes <- vapply(fits, function(fit) fit$nobs, 0)
   dims <- vapply(fits, function(fit) ncol(fit$means), 0L)
   if (any(sizes != sizes[[1L]]) || any(dims != dims[[1L]])) {
-    abort_argument("...", "must be fitted to the same data.", c(x = "The numbers of observations or variables differ."), call)
+    abort_argument(
+      "...", "must be fitted to the same data.",
+      c(x = "The numbers of observations or variables differ."), call
+    )
   }
   loglik <- vapply(fits, function(fit) fit$loglik, 0)
   table <- data.frame(
     k = vapply(fits, function(fit) fit$k, 0L), npar = vapply(fits, function(fit) fit$df, 0L),
-    AIC = vapply(fits, stats::AIC, 0), BIC = vapply(fits, stats::BIC, 0), ICL = vapply(fits, ICL, 0),
+    AIC = vapply(fits, stats::AIC, 0), BIC = vapply(fits, stats::BIC, 0), ICL = vapply(
+      fits, ICL, 0
+    ),
     logLik = loglik, deviance = -2 * loglik,
     row.names = labels
   )

@@ -1,12 +1,14 @@
 #' Plot a fitted mixture
 #'
 #' @param x A fit of [gaussian_mixture()].
-#' @param what `"density"`: in one dimension a histogram with the components (dashed) and the mixture; in two, contours over
-#'   the points; in more, the pairs of variables with the ellipses of the components. `"classification"`: points by
-#'   component, with the ellipse that holds half of each. `"uncertainty"`: the rows that are hard to classify.
-#'   `"BIC"`, `"ICL"`, `"AIC"`: the criterion of every fit of the search. `"trace"`: the log-likelihood by iteration.
+#' @param what `"density"`: in one dimension a histogram with the components (dashed) and the
+#'   mixture; in two, contours over the points; in more, the pairs of variables with the ellipses of
+#'   the components. `"classification"`: points by component, with the ellipse that holds half of
+#'   each. `"uncertainty"`: the rows that are hard to classify. `"BIC"`, `"ICL"`, `"AIC"`: the
+#'   criterion of every fit of the search. `"trace"`: the log-likelihood by iteration.
 #' @param dimensions Variables to show (names or numbers); by default all, at most six.
-#' @param ... Passed to the base graphics function that draws the frame ([plot()] or [hist()]): `main`, `xlab`, `breaks`, ...
+#' @param ... Passed to the base graphics function that draws the frame ([plot()] or [hist()]):
+#'   `main`, `xlab`, `breaks`, ...
 #' @returns `x`, invisibly.
 #' @examples
 #' fit <- gaussian_mixture(faithful, k = 1:4)
@@ -14,7 +16,9 @@
 #' plot(fit, "BIC")
 #' @importFrom graphics plot
 #' @export
-plot.ember_mixture <- function(x, what = c("density", "classification", "uncertainty", "BIC", "ICL", "AIC", "trace"),
+plot.ember_mixture <- function(x, what = c(
+  "density", "classification", "uncertainty", "BIC", "ICL", "AIC", "trace"
+),
                                dimensions = NULL, ...) {
   call <- rlang::current_env()
   what <- match_choice("what", call)
@@ -25,8 +29,14 @@ plot.ember_mixture <- function(x, what = c("density", "classification", "uncerta
   } else {
     rows <- plotted_rows(x, dimensions, call)
     d <- ncol(rows$x)
-    one <- list(density = plot_density_1d, classification = plot_classification_1d, uncertainty = plot_uncertainty_1d)
-    two <- list(density = plot_density_2d, classification = plot_classification_2d, uncertainty = plot_uncertainty_2d)
+    one <- list(
+      density = plot_density_1d, classification = plot_classification_1d,
+      uncertainty = plot_uncertainty_1d
+    )
+    two <- list(
+      density = plot_density_2d, classification = plot_classification_2d,
+      uncertainty = plot_uncertainty_2d
+    )
     if (d == 1L) {
       one[[what]](x, rows, ...)
     } else if (d == 2L) {
@@ -38,9 +48,10 @@ plot.ember_mixture <- function(x, what = c("density", "classification", "uncerta
   invisible(x)
 }
 
-# ---- what is drawn -----------------------------------------------------------------------------------------------
+# ---- what is drawn
 
-# The rows with their classes and uncertainties, and the mixture's marginal in the chosen dimensions.
+# The rows with their classes and uncertainties, and the mixture's marginal in the chosen
+# dimensions.
 plotted_rows <- function(fit, dimensions, call) {
   x <- data_of(fit, call)
   shown <- chosen_dimensions(fit, dimensions, call)
@@ -57,7 +68,9 @@ chosen_dimensions <- function(fit, dimensions, call) {
   if (is.null(dimensions)) {
     return(seq_len(min(length(variables), 6L)))
   }
-  at <- if (is.character(dimensions)) match(dimensions, variables) else match(dimensions, seq_along(variables))
+  at <- if (is.character(dimensions)) match(dimensions, variables) else match(
+    dimensions, seq_along(variables)
+  )
   if (length(at) == 0L || anyNA(at) || anyDuplicated(at)) {
     abort_argument(
       "dimensions", "must be different names or numbers of variables of the fit.",
@@ -67,8 +80,8 @@ chosen_dimensions <- function(fit, dimensions, call) {
   at
 }
 
-# The mixture of some of the variables: a margin of a Gaussian mixture is one too, with the same weights. A model
-# of equal volumes is not one in the margin, so the margin has the free model.
+# The mixture of some of the variables: a margin of a Gaussian mixture is one too, with the same
+# weights. A model of equal volumes is not one in the margin, so the margin has the free model.
 marginal_mixture <- function(fit, shown) {
   if (length(shown) == ncol(fit$means)) {
     return(fit)
@@ -86,7 +99,9 @@ marginal_mixture <- function(fit, shown) {
 # Okabe and Ito's colours that readers with colour-blind eyes can tell apart; grey is for noise.
 component_colours <- function(k) {
   if (k <= 7L) {
-    return(unname(grDevices::palette.colors(9L, "Okabe-Ito"))[c(6L, 7L, 4L, 2L, 8L, 3L, 1L)][seq_len(k)])
+    return(
+      unname(grDevices::palette.colors(9L, "Okabe-Ito"))[c(6L, 7L, 4L, 2L, 8L, 3L, 1L)][seq_len(k)]
+    )
   }
   grDevices::hcl.colors(k, "viridis")
 }
@@ -122,8 +137,8 @@ ellipse_points <- function(mean, covariance, share = 0.5, n = 101L) {
 # Shares of the rows inside the contours of a density.
 contour_shares <- c(0.1, 0.25, 0.5, 0.75, 0.9, 0.97)
 
-# Density of a two-dimensional mixture on a grid, list(x, y, z), and the levels below which its contours leave the
-# shares of the rows that are not inside (highest density regions, Hyndman 1996).
+# Density of a two-dimensional mixture on a grid, list(x, y, z), and the levels below which its
+# contours leave the shares of the rows that are not inside (highest density regions, Hyndman 1996).
 density_surface <- function(mixture, rows, size = 80L) {
   density_at <- function(points) {
     exp(native_mixture_posterior(points, mixture, call = rlang::caller_env())$log_density)
@@ -141,7 +156,7 @@ density_surface <- function(mixture, rows, size = 80L) {
   )
 }
 
-# ---- one dimension -----------------------------------------------------------------------------------------------
+# ---- one dimension
 
 plot_density_1d <- function(fit, rows, main = NULL, xlab = colnames(rows$x), breaks = "FD", ...) {
   x <- rows$x[, 1L]
@@ -151,7 +166,8 @@ plot_density_1d <- function(fit, rows, main = NULL, xlab = colnames(rows$x), bre
   total <- rowSums(parts)
   histogram <- weighted_histogram(x, fit$row_weights, breaks)
   graphics::plot(histogram,
-    freq = FALSE, ylim = c(0, 1.05 * max(total, histogram$density)), xlim = range(grid), col = "grey92",
+    freq = FALSE, ylim = c(0, 1.05 * max(total, histogram$density)), xlim = range(grid),
+    col = "grey92",
     border = "grey75", main = main, xlab = xlab, ylab = "Density", las = 1, ...
   )
   colours <- component_colours(mixture$k)
@@ -192,7 +208,8 @@ plot_classification_1d <- function(fit, rows, main = NULL, xlab = colnames(rows$
   labels <- names(component_weights(fit))
   height <- ifelse(rows$class == 0L, length(labels), rows$class)
   graphics::plot(rows$x[, 1L], height,
-    type = "n", yaxt = "n", ylab = "Component", xlab = xlab, main = main, ylim = c(0.5, length(labels) + 0.5), ...
+    type = "n", yaxt = "n", ylab = "Component", xlab = xlab, main = main,
+    ylim = c(0.5, length(labels) + 0.5), ...
   )
   graphics::axis(2, seq_along(labels), labels, las = 1)
   graphics::segments(rows$x[, 1L], height - 0.3, rows$x[, 1L], height + 0.3,
@@ -202,12 +219,13 @@ plot_classification_1d <- function(fit, rows, main = NULL, xlab = colnames(rows$
 
 plot_uncertainty_1d <- function(fit, rows, main = NULL, xlab = colnames(rows$x), ...) {
   graphics::plot(rows$x[, 1L], rows$uncertainty,
-    col = row_colours(rows$class, fit$k), pch = row_symbols(rows$class), xlab = xlab, ylab = "Uncertainty", main = main,
+    col = row_colours(rows$class, fit$k), pch = row_symbols(rows$class), xlab = xlab,
+    ylab = "Uncertainty", main = main,
     las = 1, ylim = c(0, max(rows$uncertainty, 0.01)), ...
   )
 }
 
-# ---- two dimensions ----------------------------------------------------------------------------------------------
+# ---- two dimensions
 
 plot_density_2d <- function(fit, rows, main = NULL, ...) {
   surface <- density_surface(rows$marginal, rows$x)
@@ -235,15 +253,21 @@ draw_ellipses <- function(mixture, pair) {
   colours <- component_colours(mixture$k)
   for (component in seq_len(mixture$k)) {
     mean <- mixture$means[component, pair]
-    graphics::lines(ellipse_points(mean, mixture$covariances[pair, pair, component]), col = colours[[component]], lwd = 2)
-    graphics::points(mean[[1L]], mean[[2L]], pch = 3, lwd = 2, cex = 1.3, col = colours[[component]])
+    graphics::lines(
+      ellipse_points(mean, mixture$covariances[pair, pair, component]), col = colours[[component]],
+      lwd = 2
+    )
+    graphics::points(
+      mean[[1L]], mean[[2L]], pch = 3, lwd = 2, cex = 1.3, col = colours[[component]]
+    )
   }
 }
 
 plot_uncertainty_2d <- function(fit, rows, main = NULL, ...) {
   labels <- colnames(rows$x)
   graphics::plot(rows$x[, 1L], rows$x[, 2L],
-    col = row_colours(rows$class, fit$k, 0.6), pch = 16, cex = uncertainty_size(rows$uncertainty), xlab = labels[[1L]],
+    col = row_colours(rows$class, fit$k, 0.6), pch = 16, cex = uncertainty_size(rows$uncertainty),
+    xlab = labels[[1L]],
     ylab = labels[[2L]], main = main, las = 1, ...
   )
   draw_ellipses(rows$marginal, 1:2)
@@ -253,7 +277,7 @@ uncertainty_size <- function(uncertainty) {
   0.5 + 2.3 * uncertainty / max(uncertainty, 0.05)
 }
 
-# ---- more dimensions ---------------------------------------------------------------------------------------------
+# ---- more dimensions
 
 plot_pairs <- function(fit, rows, what, main = NULL, gap = 0.4, ...) {
   uncertain <- what == "uncertainty"
@@ -265,14 +289,16 @@ plot_pairs <- function(fit, rows, what, main = NULL, gap = 0.4, ...) {
     draw_ellipses(mixture, graphics::par("mfg")[2:1])
   }
   graphics::pairs(rows$x,
-    panel = panel, col = row_colours(rows$class, fit$k, point_alpha(nrow(rows$x))), cex = size, gap = gap, main = main,
+    panel = panel, col = row_colours(rows$class, fit$k, point_alpha(nrow(rows$x))), cex = size,
+    gap = gap, main = main,
     pch = if (uncertain) 16L else row_symbols(rows$class), ...
   )
 }
 
-# ---- search ----------------------------------------------------------------------------------------------------
+# ---- search
 
-plot_criterion <- function(fit, criterion, main = NULL, xlab = "Number of components", ylab = NULL, ...) {
+plot_criterion <- function(fit, criterion, main = NULL, xlab = "Number of components", ylab = NULL,
+                           ...) {
   table <- fit$table
   models <- unique(table$model)
   values <- table[[criterion]]
@@ -287,13 +313,17 @@ plot_criterion <- function(fit, criterion, main = NULL, xlab = "Number of compon
   graphics::axis(1, sort(unique(table$k)))
   for (j in seq_along(models)) {
     rows <- table[table$model == models[[j]], ]
-    graphics::lines(rows$k, rows[[criterion]], type = "b", col = colours[[j]], pch = symbols[[j]], lty = (j - 1L) %/% 7L + 1L)
+    graphics::lines(
+      rows$k, rows[[criterion]], type = "b", col = colours[[j]], pch = symbols[[j]],
+      lty = (j - 1L) %/% 7L + 1L
+    )
   }
   best <- which.min(values)
   graphics::points(table$k[best], values[best], cex = 2.5, lwd = 2)
   usr <- graphics::par("usr")
   graphics::legend(usr[[2L]] + 0.02 * diff(usr[1:2]), usr[[4L]],
     models,
-    col = colours, pch = symbols, lty = (seq_along(models) - 1L) %/% 7L + 1L, bty = "n", xpd = NA, cex = 0.85, seg.len = 2.5
+    col = colours, pch = symbols, lty = (seq_along(models) - 1L) %/% 7L + 1L, bty = "n", xpd = NA,
+    cex = 0.85, seg.len = 2.5
   )
 }

@@ -1,23 +1,27 @@
-# What a fitted mixture says of rows: classes, posterior probabilities, densities, and new rows drawn from it.
+# What a fitted mixture says of rows: classes, posterior probabilities, densities, and new rows
+# drawn from it.
 
 #' Classes, posterior probabilities and densities
 #'
 #' @param object A fit of [gaussian_mixture()].
-#' @param newdata Rows to predict: a data frame or matrix with the columns of the fit (matched by name where both have
-#'   names), or a vector in one dimension. Missing values are allowed: a row is predicted from the values it has, and one
-#'   without any gets the mixing weights. By default the data of the fit.
-#' @param type `"class"`: the most probable component; `"posterior"`: the probability of each; `"density"` and
-#'   `"log_density"`: the density of the row under the mixture (of its observed values).
+#' @param newdata Rows to predict: a data frame or matrix with the columns of the fit (matched by
+#'   name where both have names), or a vector in one dimension. Missing values are allowed: a row is
+#'   predicted from the values it has, and one without any gets the mixing weights. By default the
+#'   data of the fit.
+#' @param type `"class"`: the most probable component; `"posterior"`: the probability of each;
+#'   `"density"` and `"log_density"`: the density of the row under the mixture (of its observed
+#'   values).
 #' @param ... Not used.
-#' @returns For `"class"` an integer vector with values `1..k`, and 0 for noise; for `"posterior"` an n x k matrix
-#'   (n x (k + 1) with noise, in the last column) whose rows sum to 1; otherwise a numeric vector. Names are the row
-#'   names of the data where it has some.
+#' @returns For `"class"` an integer vector with values `1..k`, and 0 for noise; for `"posterior"`
+#'   an n x k matrix (n x (k + 1) with noise, in the last column) whose rows sum to 1; otherwise a
+#'   numeric vector. Names are the row names of the data where it has some.
 #' @examples
 #' fit <- gaussian_mixture(faithful, k = 2, model = "VVV")
 #' table(predict(fit))
 #' predict(fit, data.frame(eruptions = c(2, 3.3, NA), waiting = c(50, 67, 80)), type = "posterior")
 #' @export
-predict.ember_mixture <- function(object, newdata = NULL, type = c("class", "posterior", "density", "log_density"), ...) {
+predict.ember_mixture <- function(object, newdata = NULL,
+                                  type = c("class", "posterior", "density", "log_density"), ...) {
   call <- rlang::current_env()
   type <- match_choice("type", call)
   rows <- rows_to_predict(object, newdata, call)
@@ -51,8 +55,8 @@ most_probable <- function(posterior, object) {
 
 #' Uncertainty of a classification
 #'
-#' One minus the largest posterior probability of each row: 0 for a row that surely belongs to its component, up to
-#' 1 - 1/k for a row that could belong to any.
+#' One minus the largest posterior probability of each row: 0 for a row that surely belongs to its
+#' component, up to 1 - 1/k for a row that could belong to any.
 #'
 #' @param object A fit of [gaussian_mixture()].
 #' @param newdata Rows, as in [predict.ember_mixture()].
@@ -74,16 +78,17 @@ uncertainty.ember_mixture <- function(object, newdata = NULL, ...) {
 
 #' Density, distribution function and quantiles of a fitted mixture
 #'
-#' For mixtures in one dimension. `density()` gives the density on a grid, for `plot()` and `lines()`; `cdf()` gives
-#' probabilities \eqn{P(X \le q)} and `quantile()` their inverse. Densities at given points, in any dimension, come
-#' from [predict.ember_mixture()].
+#' For mixtures in one dimension. `density()` gives the density on a grid, for `plot()` and
+#' `lines()`; `cdf()` gives probabilities \eqn{P(X \le q)} and `quantile()` their inverse. Densities
+#' at given points, in any dimension, come from [predict.ember_mixture()].
 #'
 #' @param object,x A fit of [gaussian_mixture()] in one dimension.
 #' @param q Points (numbers).
 #' @param probs Probabilities, in \[0, 1\].
 #' @param n Number of points of the grid.
 #' @param ... Not used.
-#' @returns `cdf()` and `quantile()` a numeric vector; `density()` an object of class [stats::density()].
+#' @returns `cdf()` and `quantile()` a numeric vector; `density()` an object of class
+#'   [stats::density()].
 #' @examples
 #' fit <- gaussian_mixture(~waiting, k = 2, data = faithful)
 #' cdf(fit, c(60, 80))
@@ -127,13 +132,12 @@ quantile.ember_mixture <- function(x, probs = seq(0, 1, 0.25), ...) {
 density.ember_mixture <- function(x, n = 512, ...) {
   call <- rlang::current_env()
   require_one_dimension(x, "density()", call)
-  if (!is.numeric(n) || length(n) != 1L || is.na(n) || n < 2) {
-    abort_argument("n", "must be a number of points, at least 2.", NULL, call)
-  }
+  n <- check_count(n, "n", 1e7, call)
   points <- density_grid(x, n)
   structure(
     list(
-      x = points, y = unname(stats::predict(x, points, type = "density")), bw = NA_real_, n = x$nobs,
+      x = points, y = exp(native_mixture_posterior(matrix(points), x, call)$log_density),
+      bw = NA_real_, n = x$nobs,
       call = x$call, data.name = colnames(x$means), has.na = FALSE
     ),
     class = "density"
@@ -151,8 +155,10 @@ require_one_dimension <- function(fit, what, call) {
   d <- ncol(fit$means)
   if (d > 1L) {
     ember_abort(
-      paste0("`", what, "` is for mixtures in one dimension; this one has ", d, "."), class = "unsupported",
-      details = c(i = "`predict(type = \"density\")` gives densities in any dimension."), call = call
+      paste0("`", what, "` is for mixtures in one dimension; this one has ", d, "."),
+      class = "unsupported",
+      details = c(i = "`predict(type = \"density\")` gives densities in any dimension."),
+      call = call
     )
   }
 }
@@ -161,24 +167,28 @@ require_one_dimension <- function(fit, what, call) {
 #'
 #' @param object A fit of [gaussian_mixture()].
 #' @param nsim Number of data sets.
-#' @param seed `NULL`, to go on with R's random numbers, or a seed for [set.seed()]; the state is put back afterwards.
+#' @param seed `NULL`, to go on with R's random numbers, or a seed for [set.seed()]; the state is
+#'   put back afterwards.
 #' @param n Rows of each data set; by default the number of rows of the data.
 #' @param ... Not used.
-#' @returns In one dimension a data frame with `nsim` columns `sim_1, sim_2, ...` and `n` rows, as for other models; in
-#'   more dimensions a list of `nsim` data frames, each with the columns of the data. Attribute `component` has the
-#'   component each row was drawn from (n x nsim, integer), attribute `seed` the state of the generator before.
-#' @details With a noise component the region of the noise is needed, which the fit does not describe: this is
-#'   an `ember_error_unsupported`.
+#' @returns In one dimension a data frame with `nsim` columns `sim_1, sim_2, ...` and `n` rows, as
+#'   for other models; in more dimensions a list of `nsim` data frames, each with the columns of the
+#'   data. Attribute `component` has the component each row was drawn from (n x nsim, integer),
+#'   attribute `seed` the state of the generator before.
+#' @details With a noise component the region of the noise is needed, which the fit does not
+#'   describe: this is an `ember_error_unsupported`.
 #' @examples
 #' fit <- gaussian_mixture(~waiting, k = 2, data = faithful)
 #' head(simulate(fit, nsim = 2, seed = 1))
 #' @export
 simulate.ember_mixture <- function(object, nsim = 1, seed = NULL, n = NULL, ...) {
   call <- rlang::current_env()
-  whole <- function(value) is.numeric(value) && length(value) == 1L && is.finite(value) && value >= 1 && value == round(value)
-  if (!whole(nsim)) abort_argument("nsim", "must be a whole number, at least 1.", NULL, call)
+  nsim <- check_count(nsim, "nsim", 1e6, call)
   if (is.null(n)) n <- if (is.null(object$data)) round(object$nobs) else nrow(object$data)
-  if (!whole(n)) abort_argument("n", "must be a whole number, at least 1.", NULL, call)
+  n <- check_count(n, "n", .Machine$integer.max, call)
+  if (!is.null(seed) && !(is_number(seed) && abs(seed) <= .Machine$integer.max)) {
+    abort_argument("seed", "must be NULL or one whole number, as for `set.seed()`.", NULL, call)
+  }
   if (!is.null(object$noise)) {
     ember_abort(
       "A mixture with noise cannot be simulated: the region of the noise is not part of the fit.",
@@ -203,7 +213,9 @@ simulate.ember_mixture <- function(object, nsim = 1, seed = NULL, n = NULL, ...)
   } else {
     stats::setNames(values, names)
   }
-  structure(out, seed = state, component = vapply(draws, function(draw) as.integer(draw$class), integer(n)))
+  structure(
+    out, seed = state, component = vapply(draws, function(draw) as.integer(draw$class), integer(n))
+  )
 }
 
 # R's random number state; made first if no number has been drawn yet.

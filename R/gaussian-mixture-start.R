@@ -2,19 +2,25 @@
 
 start_methods <- c("kmeans", "hierarchical")
 
-# Returns list(value =, k =): the start as the core wants it, and the number of components it implies (NULL if any).
-# `n` counts the rows before those without any value (`dropped`) were left out.
+# Returns list(value =, k =): the start as the core wants it, and the number of components it
+# implies (NULL if any). `n` counts the rows before those without any value (`dropped`) were left
+# out.
 check_start <- function(start, n, d, noise, dropped, call) {
   if (is.null(start)) {
     return(list(value = NULL, k = NULL))
   }
   if (is.character(start) && length(start) == 1L && n != 1L) {
     if (!start %in% start_methods) {
-      abort_argument("start", paste0("must be one of ", quoted(start_methods), " when it names a method."), NULL, call)
+      abort_argument(
+        "start", paste0("must be one of ", quoted(start_methods), " when it names a method."), NULL,
+        call
+      )
     }
     return(list(value = start, k = NULL))
   }
-  if (inherits(start, "ember_mixture")) start <- unclass(start)[c("weights", "means", "covariances")]
+  if (inherits(start, "ember_mixture")) {
+    start <- unclass(start)[c("weights", "means", "covariances")]
+  }
   if (is.list(start) && !is.data.frame(start)) {
     return(start_parameters(start, d, call))
   }
@@ -29,7 +35,9 @@ check_start <- function(start, n, d, noise, dropped, call) {
 start_labels <- function(labels, n, noise, dropped, call) {
   fail <- function(fact) {
     abort_argument(
-      "start", paste0("must have a label from 1 to k for each row", if (noise) " (0 for noise)", "."), c(x = fact), call
+      "start",
+      paste0("must have a label from 1 to k for each row", if (noise) " (0 for noise)", "."),
+      c(x = fact), call
     )
   }
   if (is.character(labels)) labels <- factor(labels)
@@ -50,15 +58,20 @@ start_labels <- function(labels, n, noise, dropped, call) {
 start_responsibilities <- function(z, n, noise, dropped, call) {
   fail <- function(fact) {
     abort_argument(
-      "start", "must be an n x k matrix of probabilities: no negative values, rows that sum to 1.", c(x = fact), call
+      "start", "must be an n x k matrix of probabilities: no negative values, rows that sum to 1.",
+      c(x = fact), call
     )
   }
   if (!is.numeric(z)) fail(paste0("It is ", describe_object(z), "."))
-  if (nrow(z) != n) fail(paste0("There are ", n, " rows of data and ", nrow(z), " of responsibilities."))
+  if (nrow(z) != n) fail(
+    paste0("There are ", n, " rows of data and ", nrow(z), " of responsibilities.")
+  )
   if (!all(is.finite(z)) || any(z < 0)) fail("Some values are missing, infinite or negative.")
   if (length(dropped) > 0L) z <- z[-dropped, , drop = FALSE]
   bad <- which(abs(rowSums(z) - 1) > 1e-6)
-  if (length(bad) > 0L) fail(paste0("Row ", bad[[1L]], " sums to ", format(sum(z[bad[[1L]], ])), "."))
+  if (length(bad) > 0L) fail(
+    paste0("Row ", bad[[1L]], " sums to ", format(sum(z[bad[[1L]], ])), ".")
+  )
   k <- ncol(z) - noise
   if (k < 1L) fail("There is no column for a Gaussian component.")
   list(value = matrix(as.double(z), nrow(z)), k = k)
@@ -71,17 +84,24 @@ start_parameters <- function(start, d, call, argument = "start") {
   }
   value <- list(means = check_means(start$means, d, argument, call))
   k <- nrow(value$means)
-  if (!is.null(start$weights)) value$weights <- check_weights_of_components(start$weights, argument, call)
-  if (!is.null(start$covariances)) value$covariances <- check_covariances(start$covariances, d, argument, call)
+  if (!is.null(start$weights)) value$weights <- check_weights_of_components(
+    start$weights, argument, call
+  )
+  if (!is.null(start$covariances)) value$covariances <- check_covariances(
+    start$covariances, d, argument, call
+  )
   sizes <- unlist(implied_components(value))
   if (any(sizes != k)) {
     facts <- paste0("`", names(sizes), "` has ", sizes, collapse = ", ")
-    abort_argument(argument, "disagrees about the number of components.", c(x = paste0(facts, ".")), call)
+    abort_argument(
+      argument, "disagrees about the number of components.", c(x = paste0(facts, ".")), call
+    )
   }
   list(value = expand_covariances(value, k), k = k)
 }
 
-# What a list of starting parameters leaves out: known values first, then equal weights and the variances of the columns.
+# What a list of starting parameters leaves out: known values first, then equal weights and the
+# variances of the columns.
 complete_start <- function(start, known, k, design, noise) {
   if (!is.list(start)) {
     return(start)

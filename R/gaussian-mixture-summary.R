@@ -1,14 +1,15 @@
 #' Summarise a fitted mixture
 #'
-#' How the mixture was fitted, its criteria, mixing weights, means, and covariances as standard deviations and
-#' correlations, each with a standard error.
+#' How the mixture was fitted, its criteria, mixing weights, means, and covariances as standard
+#' deviations and correlations, each with a standard error.
 #'
 #' @param object A fit of [gaussian_mixture()].
 #' @param type Kind of standard errors, as in [vcov()][mixture_inference]; `"none"` leaves them out.
 #' @param ... Not used.
-#' @returns An object of class `summary.ember_mixture`: a list with `coefficients` (data frame: `kind`, `component`,
-#'   `row`, `column`, `estimate`, `std_error`), `criteria` (named vector), `weights` (data frame: `component`, `weight`,
-#'   `std_error`, `rows` classified to it), `missing` (counts of values and rows), `singular`, and `fit`.
+#' @returns An object of class `summary.ember_mixture`: a list with `coefficients` (data frame:
+#'   `kind`, `component`, `row`, `column`, `estimate`, `std_error`), `criteria` (named vector),
+#'   `weights` (data frame: `component`, `weight`, `std_error`, `rows` classified to it), `missing`
+#'   (counts of values and rows), `singular`, and `fit`.
 #' @examples
 #' summary(gaussian_mixture(faithful, k = 2, model = "VVV"))
 #' @export
@@ -30,7 +31,8 @@ summary.ember_mixture <- function(object, type = c("observed", "opg", "sandwich"
   structure(
     list(
       coefficients = table, weights = weights_table(object, table), criteria = criteria_of(object),
-      missing = missing_counts(object$data), singular = singular, type = if (with_errors) type else "none", fit = object
+      missing = missing_counts(object$data), singular = singular,
+      type = if (with_errors) type else "none", fit = object
     ),
     class = "summary.ember_mixture"
   )
@@ -42,7 +44,9 @@ criteria_of <- function(fit) {
 
 weights_table <- function(fit, table) {
   weights <- component_weights(fit)
-  errors <- if (is.null(fit$known$weights)) table$std_error[table$kind == "weight"] else rep(NA_real_, length(weights))
+  errors <- if (is.null(fit$known$weights)) table$std_error[table$kind == "weight"] else rep(
+    NA_real_, length(weights)
+  )
   rows <- rep(NA_integer_, length(weights))
   if (!is.null(fit$data)) {
     class <- stats::predict(fit)
@@ -80,16 +84,29 @@ print.summary.ember_mixture <- function(x, digits = max(3L, getOption("digits") 
 # Search, starts and end of the iterations, in plain words.
 how_fitted <- function(fit) {
   cells <- nrow(fit$table)
-  reached <- sum(fit$starts$loglik >= fit$loglik - 1e-4 * (1 + abs(fit$loglik)) * 1e-2, na.rm = TRUE)
+  objective <- fit$loglik + fit$log_prior
+  reached <- sum(fit$starts$loglik >= objective - 1e-6 * (1 + abs(objective)), na.rm = TRUE)
   failed <- sum(is.na(fit$table$loglik))
-  status <- if (fit$status == "converged") "Converged" else "NOT A MAXIMUM:"
-  words <- if (fit$status == "converged") sub("^converged ", "", status_words(fit)) else status_words(fit)
+  words <- if (fit$status == "converged") {
+    sub("^converged", "Converged", status_words(fit))
+  } else {
+    paste("NOT A MAXIMUM:", status_words(fit))
+  }
   c(
     if (cells > 1L) {
-      paste0(" Choice: smallest ", fit$select, " of ", cells, " fits", if (failed > 0L) paste0(" (", failed, " failed)"))
+      paste0(
+        " Choice: smallest ", fit$select, " of ", cells, " fits",
+        if (failed > 0L) paste0(" (", failed, " failed)")
+      )
     },
-    paste0(" Status: ", status, " ", words),
-    if (nrow(fit$starts) > 1L) paste0(" Starts: ", reached, " of ", nrow(fit$starts), " reached this maximum")
+    paste0(" Status: ", words),
+    if (nrow(fit$starts) > 1L) paste0(
+      " Starts: ", reached, " of ", nrow(fit$starts), " reached this maximum"
+    ),
+    if (length(fit$thin) > 0L) paste0(
+      " Few rows: component ", paste(fit$thin, collapse = ", "),
+      " has fewer rows than its parameters need"
+    )
   )
 }
 
@@ -185,7 +202,8 @@ covariance_blocks <- function(x) {
     errors <- if (any(mine)) x$coefficients$std_error[mine] else rep(NA_real_, nrow(estimates))
     sd <- estimates$kind == "sd"
     list(
-      sd = estimates$estimate[sd], sd_error = errors[sd], row = estimates$row[!sd], column = estimates$column[!sd],
+      sd = estimates$estimate[sd], sd_error = errors[sd], row = estimates$row[!sd],
+      column = estimates$column[!sd],
       correlation = estimates$estimate[!sd], correlation_error = errors[!sd]
     )
   })
@@ -196,7 +214,9 @@ correlation_cells <- function(block) {
   d <- length(block$sd)
   cells <- matrix("", d, d - 1L, dimnames = list(NULL, c("Corr", rep("", d - 2L))))
   two_decimals <- function(values) formatC(values, format = "f", digits = 2L)
-  errors <- ifelse(is.na(block$correlation_error), "", paste0(" (", two_decimals(block$correlation_error), ")"))
+  errors <- ifelse(
+    is.na(block$correlation_error), "", paste0(" (", two_decimals(block$correlation_error), ")")
+  )
   cells[cbind(block$row, block$column)] <- paste0(two_decimals(block$correlation), errors)
   cells
 }
@@ -204,17 +224,30 @@ correlation_cells <- function(block) {
 closing_lines <- function(x) {
   fit <- x$fit
   observations <- paste0("Number of observations: ", format(fit$nobs))
-  if (!is.null(fit$row_weights)) observations <- paste0(observations, " (sum of weights of ", length(fit$row_weights), " rows)")
+  if (!is.null(fit$row_weights)) observations <- paste0(
+    observations, " (sum of weights of ", length(fit$row_weights), " rows)"
+  )
   missing <- x$missing
-  error_kind <- c(observed = "observed information", opg = "outer products of scores", sandwich = "sandwich")
+  error_kind <- c(
+    observed = "observed information", opg = "outer products of scores", sandwich = "sandwich"
+  )
   c(
     observations,
     if (!is.null(missing)) {
-      paste0("Missing: ", missing[["values"]], " of ", missing[["of"]], " values, in ", missing[["rows"]], " rows (fitted)")
+      paste0(
+        "Missing: ", missing[["values"]], " of ", missing[["of"]], " values, in ",
+        missing[["rows"]], " rows (fitted)"
+      )
     },
-    if (length(fit$na_action) > 0L) paste0("Left out: ", length(fit$na_action), " rows without any value"),
-    if (!is.null(fit$noise)) paste0("Noise density: ", format(exp(fit$noise$log_density), digits = 4)),
+    if (length(fit$na_action) > 0L) paste0(
+      "Left out: ", length(fit$na_action), " rows without any value"
+    ),
+    if (!is.null(fit$noise)) paste0(
+      "Noise density: ", format(exp(fit$noise$log_density), digits = 4)
+    ),
     if (x$type != "none") paste0("Standard errors: ", error_kind[[x$type]]),
-    if (x$singular) "The information matrix is singular: parameters without a standard error are not identified."
+    if (x$singular) {
+      "The information matrix is singular: parameters without an error are not identified."
+    }
   )
 }

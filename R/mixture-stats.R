@@ -8,15 +8,14 @@
 #'   dimension. Missing values are allowed; rows without any value are left out.
 #' @param at Parameters at which the statistics are taken: a fit of [gaussian_mixture()], or a list
 #'   with `model` (the name of a covariance model), `weights` (k), `means` (k x d), `covariances` (d
-#'   x d x k), and, with a noise component, `noise = list(weight =, log_density =)`, where values
-#'   are missing also with `lower` and `upper` (d), the bounds of the noise. [mixture_update()]
-#'   returns such a list.
+#'   x d x k), and, with a noise component, `noise = list(weight =, log_density =)` (not where
+#'   values are missing). [mixture_update()] returns such a list.
 #' @param weights Row weights: non-negative numbers, one per row; or `NULL`.
 #' @param threads Threads of the computation; the answer does not depend on them.
 #' @param ... Statistics, or lists of them.
 #' @param stats Statistics of all rows.
-#' @param known,prior As in [gaussian_mixture()]. A prior needs its `mean` and `scale` here, since
-#'   their defaults come from the data.
+#' @param known,prior,floor As in [gaussian_mixture()]. A prior needs its `mean` and `scale` here,
+#'   since their defaults come from the data.
 #'
 #' @details
 #' Statistics are those of one set of parameters: `merge_stats()` adds only statistics that were
@@ -60,10 +59,10 @@ mixture_stats <- function(x, at, weights = NULL, threads = 1) {
   if (nrow(x) == 0L) {
     abort_data("`x` has no rows with an observed value.", call = call)
   }
-  if (anyNA(x) && !is.null(parameters$noise) && is.null(parameters$noise$lower)) {
+  if (anyNA(x) && !is.null(parameters$noise)) {
     abort_argument(
-      "at", "must have `lower` and `upper` in `noise` where values are missing.",
-      c(i = "They are the bounds of the region of the noise in each column."), call
+      "at", "cannot have noise where values are missing: its density in some columns is not known.",
+      NULL, call
     )
   }
   new_mixture_stats(native_mixture_expect(x, weights, parameters, threads, call), parameters)
@@ -105,11 +104,12 @@ merge_stats <- function(...) {
 
 #' @rdname mixture_stats
 #' @export
-mixture_update <- function(stats, known = list(), prior = NULL) {
+mixture_update <- function(stats, known = list(), prior = NULL, floor = NULL) {
   call <- rlang::current_env()
   check_stats(stats, "stats", call)
   at <- stats$at
   known <- known_at(known, at, call)
+  check_floor(floor, at$model, TRUE, call)
   prior <- check_prior(prior, ncol(at$means), call)
   if (!is.null(prior) && (is.null(prior$mean) || is.null(prior$scale))) {
     ember_abort(
@@ -118,7 +118,7 @@ mixture_update <- function(stats, known = list(), prior = NULL) {
     )
   }
   moments <- native_mixture_moments(stats$statistics, at, call)
-  rules <- mixture_rules(known, prior, at$noise, total_of_components(moments, stats))
+  rules <- mixture_rules(known, prior, floor, at$noise, total_of_components(moments, stats))
   next_parameters(native_mixture_maximize(stats$statistics, at, rules, call), at)
 }
 
@@ -152,7 +152,7 @@ next_parameters <- function(native, at) {
     model = native$model, weights = native$weights,
     means = matrix(native$means, nrow(at$means), dimnames = dimnames(at$means)),
     covariances = array(native$covariances, dim(at$covariances)),
-    noise = if (!is.null(native$noise)) replace(at$noise, names(native$noise), native$noise)
+    noise = native$noise
   )
 }
 
@@ -188,7 +188,7 @@ mixture_parameters <- function(at, argument, call) {
   out <- list(
     model = model, weights = values$weights,
     means = matrix(values$means, ncol = d, dimnames = list(NULL, variables)),
-    covariances = values$covariances, noise = check_noise_parameters(at$noise, d, argument, call)
+    covariances = values$covariances, noise = check_noise_parameters(at$noise, argument, call)
   )
   if (abs(sum(out$weights, out$noise$weight) - 1) > 1e-8) {
     abort_argument(
@@ -198,7 +198,7 @@ mixture_parameters <- function(at, argument, call) {
   out
 }
 
-check_noise_parameters <- function(noise, d, argument, call) {
+check_noise_parameters <- function(noise, argument, call) {
   if (is.null(noise)) {
     return(NULL)
   }
@@ -207,15 +207,7 @@ check_noise_parameters <- function(noise, d, argument, call) {
   if (!numbers || noise$weight < 0) {
     fail("must be `list(weight =, log_density =)`, two numbers.")
   }
-  out <- list(weight = as.double(noise$weight), log_density = as.double(noise$log_density))
-  region <- noise[intersect(c("lower", "upper"), names(noise))]
-  if (length(region) > 0L) {
-    numbers <- vapply(region, function(end) is.numeric(end) && all(is.finite(end)), NA)
-    if (length(region) != 2L || !all(numbers) || any(lengths(region) != d)) {
-      fail("must have one number per variable in `lower` and `upper`.")
-    }
-  }
-  c(out, lapply(region, function(end) as.double(unname(end))))
+  list(weight = as.double(noise$weight), log_density = as.double(noise$log_density))
 }
 
 #' @export
@@ -252,7 +244,7 @@ print.mixture_stats <- function(x, digits = max(3L, getOption("digits") - 3L), .
 #'   [merge_stats()]. It is called once per iteration (and once before the first, with a mixture of
 #'   one component).
 #' @param start Parameters to begin with, as `at` in [mixture_stats()]; their `model` is fitted.
-#' @param known,prior,control As in [gaussian_mixture()].
+#' @param known,prior,floor,control As in [gaussian_mixture()].
 #'
 #' @details
 #' The iterations are those of [gaussian_mixture()] from the same start: accelerated, with the same
@@ -285,7 +277,7 @@ print.mixture_stats <- function(x, digits = max(3L, getOption("digits") - 3L), .
 #' future::plan(future::sequential)
 #' }
 #' @export
-mixture_from_stats <- function(expect, start, known = list(), prior = NULL,
+mixture_from_stats <- function(expect, start, known = list(), prior = NULL, floor = NULL,
                                control = em_control()) {
   matched <- match.call()
   call <- rlang::current_env()
@@ -293,16 +285,17 @@ mixture_from_stats <- function(expect, start, known = list(), prior = NULL,
   check_control(control, call)
   start <- mixture_parameters(start, "start", call)
   known <- known_at(known, start, call)
+  check_floor(floor, start$model, TRUE, call)
   prior <- check_prior(prior, ncol(start$means), call)
   collect <- function(at) collect_stats(expect, at, call)
   overall <- collect(overall_component(start))
   total <- c(total_of(overall$statistics, overall$at, call), rows = overall$rows)
   run <- em_on_statistics(
-    start, mixture_rules(known, prior, start$noise, total),
+    start, mixture_rules(known, prior, floor, start$noise, total),
     function(at) collect(next_parameters(at, start))$statistics, control, call
   )
   cell <- list(k = nrow(start$means), model = start$model, fit = run$fit)
-  problem <- list(known = known, prior = prior, select = "BIC", control = control)
+  problem <- list(known = known, prior = prior, floor = floor, select = "BIC", control = control)
   design <- list(variables = colnames(start$means))
   fit <- new_gaussian_mixture(
     list(table = cell_row(cell, alone = TRUE), fit = run$fit), design, problem, matched, call

@@ -1,29 +1,39 @@
-# The Gaussian mixture functions of the core: storage modes and seeds on the way in, classed errors on the way out.
-# Shapes are those of the fit: x n x d, means k x d, covariances d x d x k, posterior n x (k + noise).
+# The Gaussian mixture functions of the core: storage modes and seeds on the way in, classed errors
+# on the way out. Shapes are those of the fit: x n x d, means k x d, covariances d x d x k,
+# posterior n x (k + noise).
 
-native_mixture_search <- function(x, weights, k, models, criterion, start, n_starts, known, noise, prior, control, call) {
+native_mixture_search <- function(x, weights, k, models, criterion, start, n_starts, known, noise,
+                                  prior, floor, control, call) {
   control <- seeded(control)
+  control$floor <- floor
   native_result(
     suspendInterrupts(mixture_search(
-      x, as_double_or_null(weights), as.integer(k), as.character(models), criterion, start, as.integer(n_starts),
-      known, noise, native_prior(prior, ncol(x)), control
+      x, as_double_or_null(weights), as.integer(k), as.character(models), criterion, start,
+      as.integer(n_starts), known, noise, native_prior(prior, ncol(x)), control
     )),
     call
   )
 }
 
 native_mixture_posterior <- function(x, fit, call) {
-  native_result(mixture_posterior(x, native_mixture(fit), fit_threads(fit)), call)
+  native <- native_result(mixture_posterior(x, native_mixture(fit), fit_threads(fit)), call)
+  native$posterior <- matrix(native$posterior, nrow(x))
+  native
 }
 
 native_mixture_information <- function(x, weights, fit, known, type, scale, call) {
   native_result(
-    mixture_information(x, as_double_or_null(weights), native_mixture(fit), known, type, scale, fit_threads(fit)), call
+    mixture_information(
+      x, as_double_or_null(weights), native_mixture(fit), known, type, scale, fit_threads(fit)
+    ),
+    call
   )
 }
 
 native_mixture_merge <- function(x, weights, fit, call) {
-  native_result(mixture_merge(x, as_double_or_null(weights), native_mixture(fit), fit_threads(fit)), call)
+  native_result(
+    mixture_merge(x, as_double_or_null(weights), native_mixture(fit), fit_threads(fit)), call
+  )
 }
 
 native_mixture_simulate <- function(n, fit, call) {
@@ -38,12 +48,13 @@ native_mixture_quantile <- function(p, fit, call) {
   native_result(mixture_quantile(as.double(p), native_mixture(fit)), call)
 }
 
-native_mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternative, replicates, n_starts, control, call) {
+native_mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternative, replicates,
+                                         n_starts, control, call) {
   control <- seeded(control)
   native_result(
     suspendInterrupts(mixture_bootstrap_lrt(
-      x, as_double_or_null(weights), model, as.integer(k_null), as.integer(k_alternative), as.integer(replicates),
-      as.integer(n_starts), control
+      x, as_double_or_null(weights), model, as.integer(k_null), as.integer(k_alternative),
+      as.integer(replicates), as.integer(n_starts), control
     )),
     call
   )
@@ -52,7 +63,8 @@ native_mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternativ
 # Sufficient statistics of rows at a mixture, as a plain list; NULL stands for no rows.
 native_mixture_expect <- function(x, weights, mixture, threads, call) {
   native_result(
-    mixture_expect(x, as_double_or_null(weights), native_mixture(mixture), as.integer(threads)), call
+    mixture_expect(x, as_double_or_null(weights), native_mixture(mixture), as.integer(threads)),
+    call
   )
 }
 
@@ -75,7 +87,8 @@ native_mixture_maximize <- function(stats, mixture, rules, call) {
 # EM whose E-steps are `expect()`, a guarded function of the parameters that returns statistics.
 native_mixture_fit_stats <- function(start, rules, expect, control, call) {
   control <- native_control(control)
-  native_result(suspendInterrupts(mixture_fit_stats(native_mixture(start), rules, expect, control)), call)
+  start <- native_mixture(start)
+  native_result(suspendInterrupts(mixture_fit_stats(start, rules, expect, control)), call)
 }
 
 # The core takes the scale of a prior as a matrix.
@@ -97,7 +110,8 @@ as_double_or_null <- function(x) if (!is.null(x)) as.double(x)
 
 fit_threads <- function(fit) as.integer(fit$control$threads)
 
-# The control list of a computation that draws: R's generator decides the core's streams, so set.seed() rules.
+# The control list of a computation that draws: R's generator decides the core's streams, so
+# set.seed() rules.
 seeded <- function(control) {
   fields <- native_control(control)
   fields$seed <- as.double(draw_seed())
@@ -108,5 +122,8 @@ seeded <- function(control) {
 # Progress of a computation in parts.
 show_share_done <- function(done, total) {
   line <- paste0(done, " of ", total, " done")
-  cat("\r", formatC(line, width = -getOption("width") + 1L), if (done == total) "\n", file = stderr(), sep = "")
+  cat(
+    "\r", formatC(line, width = -getOption("width") + 1L), if (done == total) "\n", file = stderr(),
+    sep = ""
+  )
 }

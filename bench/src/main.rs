@@ -1,6 +1,6 @@
 //! CPU seconds per EM iteration against the arithmetic limit measured here and now.
 //!
-//! `ember-bench [case] [instruction set]` restricts the run, for a profiler.
+//! `ember-bench [case] [instruction set] [threads]` restricts the run, for a profiler.
 
 mod cases;
 mod clock;
@@ -41,6 +41,12 @@ fn main() {
                 continue;
             }
             for threads in [1, 2] {
+                if wanted
+                    .get(2)
+                    .is_some_and(|count| *count != threads.to_string())
+                {
+                    continue;
+                }
                 report(case, isa, threads, &limits);
             }
         }

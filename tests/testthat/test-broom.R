@@ -5,7 +5,10 @@ test_that("tidy has a row per component or coefficient", {
   components <- tidy(fit)
   expect_named(components, c("component", "size", "proportion", "mean.eruptions", "mean.waiting"))
   expect_equal(components$size, as.vector(table(predict(fit))))
-  expect_named(tidy(gaussian_mixture(~waiting, k = 2, data = faithful)), c("component", "size", "proportion", "variance", "mean"))
+  expect_named(
+    tidy(gaussian_mixture(~waiting, k = 2, data = faithful)),
+    c("component", "size", "proportion", "variance", "mean")
+  )
   coefficients <- tidy(fit, "coefficients", conf.int = TRUE)
   expect_named(coefficients, c("term", "estimate", "std.error", "conf.low", "conf.high"))
   expect_equal(coefficients$term, names(coef(fit)))
@@ -25,5 +28,7 @@ test_that("columns of components are broom's for Mclust", {
   skip_if_not_installed("mclust")
   skip_if_not_installed("broom")
   theirs <- tidy(as_mclust(fit))
-  expect_equal(as.data.frame(tidy(fit)), as.data.frame(theirs), tolerance = 1e-6, ignore_attr = TRUE)
+  expect_equal(
+    as.data.frame(tidy(fit)), as.data.frame(theirs), tolerance = 1e-6, ignore_attr = TRUE
+  )
 })

@@ -1,4 +1,6 @@
-design_of <- function(x, data = NULL, weights = NULL) unsupervised_design(x, data, weights, call = NULL)
+design_of <- function(x, data = NULL, weights = NULL) unsupervised_design(
+  x, data, weights, call = NULL
+)
 
 test_that("formula, data frame, matrix and vector give the same matrix", {
   from_formula <- design_of(~ eruptions + waiting, faithful)
@@ -54,7 +56,9 @@ test_that("row names are kept where there are real ones", {
 })
 
 test_that("each kind of bad data has an error that names the column", {
-  data <- data.frame(a = 1:3, f = factor(c("u", "v", "u")), s = c("p", "q", "r"), l = c(TRUE, FALSE, NA))
+  data <- data.frame(
+    a = 1:3, f = factor(c("u", "v", "u")), s = c("p", "q", "r"), l = c(TRUE, FALSE, NA)
+  )
   data$date <- as.Date("2026-01-01") + 0:2
   data$list <- list(1, 2, 3)
   expect_snapshot(error = TRUE, design_of(data[c("a", "f")]))

@@ -13,6 +13,9 @@ test_that("every argument that cannot be used has an error that names it", {
   expect_snapshot(error = TRUE, fit_faithful(k = 2, model = 3))
   expect_snapshot(error = TRUE, fit_faithful(k = 2, noise = "some"))
   expect_snapshot(error = TRUE, gaussian_mixture(cbind(a = x, b = 1), k = 2, noise = TRUE))
+  expect_snapshot(
+    error = TRUE, gaussian_mixture(cbind(a = x, b = c(NA, x[-1])), k = 2, noise = TRUE)
+  )
   expect_snapshot(error = TRUE, fit_faithful(k = 2, n_starts = 0))
   expect_snapshot(error = TRUE, fit_faithful(k = 2, select = "CAIC"))
   expect_snapshot(error = TRUE, fit_faithful(k = 2, control = list()))
@@ -47,18 +50,30 @@ test_that("known parameters are checked", {
 })
 
 test_that("known parameters imply the number of components and the model", {
-  expect_equal(implied_components(check_known(list(weights = c(0.2, 0.8)), 1L, NULL)), list(weights = 2L))
-  expect_equal(implied_components(check_known(list(means = c(1, 2, 3)), 1L, NULL)), list(means = 3L))
-  expect_equal(implied_components(check_known(list(means = c(1, 2, 3)), 3L, NULL)), list(means = 1L))
-  expect_length(implied_components(check_known(list(covariances = 4), 1L, NULL)), 0L)
-  expect_equal(implied_components(check_known(list(covariances = c(4, 2)), 1L, NULL)), list(covariances = 2L))
   expect_equal(
-    expand_covariances(check_known(list(covariances = diag(2)), 2L, NULL), 3L)$covariances, array(diag(2), c(2, 2, 3))
+    implied_components(check_known(list(weights = c(0.2, 0.8)), 1L, NULL)), list(weights = 2L)
+  )
+  expect_equal(
+    implied_components(check_known(list(means = c(1, 2, 3)), 1L, NULL)), list(means = 3L)
+  )
+  expect_equal(
+    implied_components(check_known(list(means = c(1, 2, 3)), 3L, NULL)), list(means = 1L)
+  )
+  expect_length(implied_components(check_known(list(covariances = 4), 1L, NULL)), 0L)
+  expect_equal(
+    implied_components(check_known(list(covariances = c(4, 2)), 1L, NULL)), list(covariances = 2L)
+  )
+  expect_equal(
+    expand_covariances(check_known(list(covariances = diag(2)), 2L, NULL), 3L)$covariances, array(
+      diag(2), c(2, 2, 3)
+    )
   )
   common <- array(4, c(1, 1, 2))
   expect_equal(model_of_known(common, c("E", "V"), 1L, FALSE, NULL), "E")
   expect_equal(model_of_known(array(1:2, c(1, 1, 2)), c("E", "V"), 1L, FALSE, NULL), "V")
-  expect_equal(model_of_known(array(diag(2), c(2, 2, 2)), multivariate_models, 2L, FALSE, NULL), "EEE")
+  expect_equal(
+    model_of_known(array(diag(2), c(2, 2, 2)), multivariate_models, 2L, FALSE, NULL), "EEE"
+  )
 })
 
 test_that("the volume of the noise is that of mclust", {
@@ -78,4 +93,27 @@ test_that("the prior is checked", {
   expect_snapshot(error = TRUE, mixture_prior(scale = matrix(1:4, 2)))
   expect_snapshot(error = TRUE, gaussian_mixture(faithful, k = 2, prior = mixture_prior(mean = 1)))
   expect_snapshot(error = TRUE, gaussian_mixture(faithful, k = 2, prior = mixture_prior(dof = 0.5)))
+})
+
+test_that("a floor keeps variances up, in any units", {
+  spread <- qnorm(ppoints(40))
+  x <- cbind(c(rep(0, 6), spread), c(seq_len(6) / 1e4, spread[c(21:40, 1:20)]))
+  floor <- 1e-3
+  fit <- suppressWarnings(
+    gaussian_mixture(x, k = 2, model = "VVV", start = rep(1:2, c(6, 40)), floor = floor)
+  )
+  total <- stats::cov(x) * (nrow(x) - 1) / nrow(x)
+  shares <- apply(fit$covariances, 3L, function(sigma) min(eigen(solve(total, sigma))$values))
+  expect_true(all(shares >= floor * (1 - 1e-8)))
+  expect_equal(min(shares), floor, tolerance = 1e-6)
+  units <- c(1e6, 1e-6)
+  scaled <- suppressWarnings(gaussian_mixture(
+    sweep(x, 2L, units, "*"), k = 2, model = "VVV", start = rep(1:2, c(6, 40)), floor = floor
+  ))
+  expect_equal(scaled$loglik, fit$loglik - nrow(x) * sum(log(units)), tolerance = 1e-8)
+  error <- expect_error(
+    gaussian_mixture(x, k = 2, model = "VVE", floor = floor), class = "ember_error_argument"
+  )
+  expect_match(conditionMessage(error), "VVE", fixed = TRUE)
+  expect_error(gaussian_mixture(x, k = 2, floor = 2), class = "ember_error_argument")
 })

@@ -43,10 +43,10 @@ test_that("weights, missing values, priors, noise and known parameters work in c
     both(weighted, model = model, prior = mixture_prior())
     both(holes, model = model, prior = mixture_prior())
     both(weighted, model = model, noise = TRUE)
-    both(holes, model = model, noise = TRUE)
     both(weighted, model = model, noise = 50)
     both(weighted, model = model, known = list(weights = c(0.3, 0.3, 0.4)))
   }
+  both(weighted, model = "VVV", floor = 0.01)
 })
 
 test_that("rows without any value are left out, of the count too", {
@@ -219,6 +219,7 @@ test_that("arguments that cannot work with chunks are named", {
     gaussian_mixture(~ duration, data = source)
     gaussian_mixture(source, model = "E")
     gaussian_mixture(source, control = list())
+    gaussian_mixture(chunks_in_memory(replace(as.matrix(faithful), 9, NA), 50), noise = TRUE)
     gaussian_mixture(row_chunks(function() function() NULL))
     gaussian_mixture(row_chunks(function() 1))
     gaussian_mixture(chunks_in_memory(list(faithful, faithful[1])))

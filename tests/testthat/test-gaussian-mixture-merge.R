@@ -1,4 +1,6 @@
-three <- gaussian_mixture(faithful, model = "EEE", start = as.integer(cut(faithful$waiting, c(0, 63, 79, 100))))
+three <- gaussian_mixture(
+  faithful, model = "EEE", start = as.integer(cut(faithful$waiting, c(0, 63, 79, 100)))
+)
 
 entropy_of <- function(z) -sum(ifelse(z > 0, z * log(z), 0))
 

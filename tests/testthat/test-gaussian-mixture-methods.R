@@ -1,5 +1,7 @@
 two <- gaussian_mixture(faithful, model = "VVV", start = 1L + (faithful$waiting > 66))
-one_d <- gaussian_mixture(~waiting, model = "V", data = faithful, start = 1L + (waiting_labels <- faithful$waiting > 66))
+one_d <- gaussian_mixture(
+  ~waiting, model = "V", data = faithful, start = 1L + (waiting_labels <- faithful$waiting > 66)
+)
 
 test_that("print is short", {
   expect_snapshot(two)

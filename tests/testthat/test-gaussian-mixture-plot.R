@@ -22,9 +22,14 @@ test_that("noise, weights and missing values are drawn too", {
   x[3, 1] <- NA
   grDevices::pdf(NULL)
   on.exit(grDevices::dev.off())
-  fit <- gaussian_mixture(x, k = 2, model = "VVV", noise = TRUE, weights = rep(1:2, 136))
-  for (what in c("density", "classification", "uncertainty")) expect_identical(plot(fit, what), fit)
-  expect_identical(plot(fit, dimensions = 2), fit)
+  holes <- gaussian_mixture(x, k = 2, model = "VVV", weights = rep(1:2, 136))
+  noisy <- gaussian_mixture(faithful, k = 2, model = "VVV", noise = TRUE)
+  for (fit in list(holes, noisy)) {
+    for (what in c("density", "classification", "uncertainty")) expect_identical(
+      plot(fit, what), fit
+    )
+    expect_identical(plot(fit, dimensions = 2), fit)
+  }
 })
 
 test_that("an ellipse holds its share of a Gaussian", {

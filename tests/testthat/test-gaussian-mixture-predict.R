@@ -4,17 +4,27 @@ one_d <- gaussian_mixture(~waiting, model = "V", data = faithful, start = labels
 
 test_that("predictions are those of plain R", {
   x <- as.matrix(faithful)
-  expect_equal(unname(predict(two, type = "log_density")), reference_log_density(x, two), tolerance = 1e-12)
-  expect_equal(unname(predict(two, type = "posterior")), reference_posterior(x, two), tolerance = 1e-10, ignore_attr = TRUE)
+  expect_equal(
+    unname(predict(two, type = "log_density")), reference_log_density(x, two), tolerance = 1e-12
+  )
+  expect_equal(
+    unname(predict(two, type = "posterior")), reference_posterior(x, two), tolerance = 1e-10,
+    ignore_attr = TRUE
+  )
   expect_equal(predict(two, type = "density"), exp(predict(two, type = "log_density")))
   expect_equal(unname(predict(two)), max.col(reference_posterior(x, two)))
-  expect_equal(unname(uncertainty(two)), 1 - apply(reference_posterior(x, two), 1, max), tolerance = 1e-10)
+  expect_equal(
+    unname(uncertainty(two)), 1 - apply(reference_posterior(x, two), 1, max), tolerance = 1e-10
+  )
 })
 
 test_that("new rows with missing values are predicted from what they have", {
   new <- data.frame(waiting = c(60, NA, NA), eruptions = c(NA, 4, NA))
   x <- as.matrix(new[c("eruptions", "waiting")])
-  expect_equal(unname(predict(two, new, "posterior")), reference_posterior(x, two), tolerance = 1e-10, ignore_attr = TRUE)
+  expect_equal(
+    unname(predict(two, new, "posterior")), reference_posterior(x, two), tolerance = 1e-10,
+    ignore_attr = TRUE
+  )
   expect_equal(unname(predict(two, new, "posterior")[3, ]), two$weights)
   expect_equal(unname(predict(two, new, "density")[3]), 1)
 })
@@ -26,7 +36,9 @@ test_that("a type that is not one is an error", {
 
 test_that("the distribution in one dimension is right", {
   q <- c(45, 60, 70, 80, 95)
-  by_hand <- colSums(one_d$weights * sapply(q, pnorm, one_d$means[, 1], sqrt(one_d$covariances[1, 1, ])))
+  by_hand <- colSums(
+    one_d$weights * sapply(q, pnorm, one_d$means[, 1], sqrt(one_d$covariances[1, 1, ]))
+  )
   expect_equal(cdf(one_d, q), by_hand, tolerance = 1e-12)
   expect_equal(unname(quantile(one_d, by_hand)), q, tolerance = 1e-8)
   expect_equal(names(quantile(one_d)), c("0%", "25%", "50%", "75%", "100%"))

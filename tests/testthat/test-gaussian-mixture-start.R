@@ -1,5 +1,7 @@
 x <- c(1, 2, 3, 11, 12, 13)
-start_of <- function(start, noise = FALSE, dropped = NULL) check_start(start, length(x), 1L, noise, dropped, NULL)
+start_of <- function(start, noise = FALSE, dropped = NULL) check_start(
+  start, length(x), 1L, noise, dropped, NULL
+)
 
 test_that("labels, responsibilities and parameters imply the number of components", {
   expect_equal(start_of(c(1, 1, 1, 2, 2, 2)), list(value = rep(1:2, each = 3L), k = 2L))
@@ -18,11 +20,13 @@ test_that("rows that were left out lose their labels", {
 })
 
 test_that("a list of starting parameters is completed", {
-  full <- complete_start(start_of(list(means = c(2, 12)))$value, list(), 2L, list(x = matrix(x)), FALSE)
+  two <- start_of(list(means = c(2, 12)))$value
+  design <- list(x = matrix(x))
+  full <- complete_start(two, list(), 2L, design, FALSE)
   expect_equal(full$weights, c(0.5, 0.5))
   expect_equal(full$covariances, array(var(x), c(1, 1, 2)))
   known <- list(weights = c(0.3, 0.7), covariances = array(4, c(1, 1, 2)))
-  full <- complete_start(start_of(list(means = c(2, 12)))$value, known, 2L, list(x = matrix(x)), FALSE)
+  full <- complete_start(two, known, 2L, design, FALSE)
   expect_equal(full$weights, known$weights)
   expect_equal(full$covariances, known$covariances)
 })

@@ -1,10 +1,19 @@
 # Rounded so that the last digit does not depend on the machine.
 test_that("the summary of two, one and many dimensions", {
   labels <- 1L + (faithful$waiting > 66)
-  expect_snapshot(print(summary(gaussian_mixture(faithful, model = "VVV", start = labels)), digits = 3))
-  expect_snapshot(print(summary(gaussian_mixture(~waiting, model = "E", data = faithful, start = labels)), digits = 3))
   expect_snapshot(
-    print(summary(gaussian_mixture(iris[, 1:4], model = "VEI", start = as.integer(iris$Species))), digits = 3)
+    print(summary(gaussian_mixture(faithful, model = "VVV", start = labels)), digits = 3)
+  )
+  expect_snapshot(
+    print(
+      summary(gaussian_mixture(~waiting, model = "E", data = faithful, start = labels)), digits = 3
+    )
+  )
+  expect_snapshot(
+    print(
+      summary(gaussian_mixture(iris[, 1:4], model = "VEI", start = as.integer(iris$Species))),
+      digits = 3
+    )
   )
 })
 
@@ -13,7 +22,9 @@ test_that("missing values, weights, known parameters and noise are told", {
   x$eruptions[c(1, 5)] <- NA
   x[7, ] <- NA
   fit <- suppressMessages(gaussian_mixture(
-    x, weights = rep(2, 272), known = list(weights = c(0.4, 0.6)), model = "EEE", start = 1L + (faithful$waiting > 66)
+    x, weights = rep(2, 272), known = list(weights = c(0.4, 0.6)), model = "EEE", start = 1L + (
+      faithful$waiting > 66
+    )
   ))
   output <- capture.output(print(summary(fit)))
   expect_match(output, "Missing: 2 of 542 values, in 2 rows", all = FALSE)

@@ -7,11 +7,17 @@ test_that("mclust's tools work on every model", {
     for (model in models) {
       fit <- gaussian_mixture(case$x, model = model, start = case$labels)
       theirs <- as_mclust(fit)
-      expect_equal(unname(predict(theirs)$z), unname(predict(fit, type = "posterior")), tolerance = 1e-6, label = model)
-      dens <- mclust::dens(
-        data = case$x, modelName = theirs$modelName, parameters = theirs$parameters, logarithm = TRUE
+      expect_equal(
+        unname(predict(theirs)$z), unname(predict(fit, type = "posterior")), tolerance = 1e-6,
+        label = model
       )
-      expect_equal(as.vector(dens), unname(predict(fit, type = "log_density")), tolerance = 1e-8, label = model)
+      dens <- mclust::dens(
+        data = case$x, modelName = theirs$modelName, parameters = theirs$parameters,
+        logarithm = TRUE
+      )
+      expect_equal(
+        as.vector(dens), unname(predict(fit, type = "log_density")), tolerance = 1e-8, label = model
+      )
       expect_equal(as.numeric(logLik(theirs)), fit$loglik, tolerance = 1e-8)
     }
   }
@@ -24,15 +30,18 @@ test_that("summary, plots and the tools built on Mclust run", {
   expect_s3_class(theirs, "Mclust")
   expect_setequal(
     names(theirs),
-    c("call", "data", "modelName", "n", "d", "G", "BIC", "loglik", "df", "bic", "icl", "hypvol", "parameters", "z",
+    c("call", "data", "modelName", "n", "d", "G", "BIC", "loglik", "df", "bic", "icl", "hypvol",
+      "parameters", "z",
       "classification", "uncertainty")
   )
   expect_equal(theirs$bic, -BIC(fit))
-  expect_output(print(summary(theirs, parameters = TRUE)), "3 components|2 components|1 component")
+  expect_output(print(summary(theirs, parameters = TRUE)), "model with [123]\\s+component")
   expect_equal(max(theirs$BIC, na.rm = TRUE), theirs$bic, tolerance = 1e-6)
   grDevices::pdf(NULL)
   on.exit(grDevices::dev.off())
-  for (what in c("BIC", "classification", "uncertainty", "density")) expect_no_error(plot(theirs, what = what))
+  for (what in c("BIC", "classification", "uncertainty", "density")) expect_no_error(
+    plot(theirs, what = what)
+  )
   expect_s3_class(mclust::MclustDR(theirs), "MclustDR")
   expect_s3_class(mclust::clustCombi(theirs), "clustCombi")
   one <- gaussian_mixture(faithful, k = 1, model = "VVV")
@@ -44,7 +53,9 @@ test_that("noise carries over", {
   set.seed(5)
   fit <- gaussian_mixture(faithful, k = 2, model = "VVV", noise = TRUE)
   theirs <- as_mclust(fit)
-  expect_equal(unname(predict(theirs)$z), unname(predict(fit, type = "posterior")), tolerance = 1e-6)
+  expect_equal(
+    unname(predict(theirs)$z), unname(predict(fit, type = "posterior")), tolerance = 1e-6
+  )
   expect_equal(theirs$hypvol, mclust::hypvol(faithful), tolerance = 1e-10)
 })
 

@@ -64,6 +64,7 @@ pub fn settings(control: &List) -> Result<Settings> {
         tol: number("tol")?,
         max_iter: number("max_iter")? as usize,
         acceleration,
+        bounds: true,
     };
     settings.validate()?;
     Ok(settings)

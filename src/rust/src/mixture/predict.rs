@@ -1,12 +1,14 @@
 //! What a mixture says of rows, and rows that it draws.
 
+use ember_core::mixture::data::Data;
 use ember_core::mixture::distribution::{simulate, Marginal, Tail};
+use ember_core::mixture::missing::Patterns;
 use ember_core::mixture::source::Memory;
 use ember_core::nalgebra::DMatrix;
 use ember_core::rng;
 use extendr_api::prelude::*;
 
-use super::read::{data, read_mixture_list, read_patterns, two_integers};
+use super::read::{data, read_mixture_list, two_integers};
 use super::write::matrix;
 use crate::convert::Result;
 
@@ -14,10 +16,10 @@ use crate::convert::Result;
 /// @noRd
 #[extendr]
 fn mixture_posterior(x: Robj, mixture: List, threads: i32) -> Result<List> {
+    let mixture = read_mixture_list(&mixture)?;
     let weights = ().into();
     let data = data(&x, &weights)?;
-    let patterns = Some(read_patterns(&data, &mixture)?).filter(|patterns| !patterns.is_complete());
-    let mixture = read_mixture_list(&mixture)?;
+    let patterns = missing_patterns(&data);
     let memory = Memory {
         data: &data,
         patterns: patterns.as_ref(),
@@ -30,6 +32,11 @@ fn mixture_posterior(x: Robj, mixture: List, threads: i32) -> Result<List> {
         posterior = matrix(&DMatrix::from_vec(data.rows(), columns, posterior)),
         log_density = memory.log_density(&mixture)?
     ))
+}
+
+fn missing_patterns(data: &Data) -> Option<Patterns> {
+    let holes = (0..data.columns()).any(|j| data.column(j).iter().any(|x| x.is_nan()));
+    holes.then(|| Patterns::new(data))
 }
 
 /// Draws rows.
@@ -48,9 +55,7 @@ fn mixture_simulate(n: i32, mixture: List, seed: Robj) -> Result<List> {
 #[extendr]
 fn mixture_cdf(q: &[f64], mixture: List) -> Result<Vec<f64>> {
     let marginal = Marginal::new(&read_mixture_list(&mixture)?, 0, None)?;
-    Ok(q.iter()
-        .map(|&q| marginal.probability(q, Tail::Lower))
-        .collect())
+    Ok(q.iter().map(|&q| marginal.probability(q, Tail::Lower)).collect())
 }
 
 /// Quantiles in one dimension.
@@ -58,9 +63,7 @@ fn mixture_cdf(q: &[f64], mixture: List) -> Result<Vec<f64>> {
 #[extendr]
 fn mixture_quantile(p: &[f64], mixture: List) -> Result<Vec<f64>> {
     let marginal = Marginal::new(&read_mixture_list(&mixture)?, 0, None)?;
-    Ok(p.iter()
-        .map(|&p| marginal.quantile(p, Tail::Lower))
-        .collect())
+    Ok(p.iter().map(|&p| marginal.quantile(p, Tail::Lower)).collect())
 }
 
 extendr_module! {

@@ -5,7 +5,7 @@ use ember_core::mixture::criteria::Criteria;
 use ember_core::mixture::expect::expect;
 use ember_core::mixture::fit::{Fit, GaussianMixture};
 use ember_core::mixture::maximize::maximize;
-use ember_core::mixture::missing::expect_missing;
+use ember_core::mixture::missing::{expect_missing, Patterns};
 use ember_core::mixture::model::Mixture;
 use ember_core::mixture::moments::{moments, TotalScatter};
 use ember_core::mixture::rules::Rules;
@@ -17,7 +17,7 @@ use ember_core::shard::Merge;
 use ember_core::Error;
 use extendr_api::prelude::*;
 
-use super::read::{data, read_assumptions, read_mixture_list, read_patterns};
+use super::read::{data, read_assumptions, read_mixture_list};
 use super::search::fit_list;
 use super::write::{matrix, mixture_pairs};
 use crate::convert::{settings, Result};
@@ -30,8 +30,8 @@ use crate::monitor::Monitor;
 #[extendr]
 fn mixture_expect(x: Robj, weights: Robj, mixture: List, threads: i32) -> Result<List> {
     let (data, threads) = (data(&x, &weights)?, threads.max(1) as usize);
-    let patterns = read_patterns(&data, &mixture)?;
     let mixture = read_mixture_list(&mixture)?;
+    let patterns = Patterns::new(&data);
     let stats = if patterns.is_complete() {
         expect(&data, &mixture, None, threads)?
     } else {

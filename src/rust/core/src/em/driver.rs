@@ -103,6 +103,8 @@ struct Run<'a, M: Model> {
     gain: f64,
     passes: usize,
     stop: bool,
+    /// Coordinates of the newest image under the EM map.
+    coordinates: Option<Vec<f64>>,
     history: History,
     accelerator: Accelerator,
     convergence: Convergence,
@@ -144,6 +146,7 @@ impl<'a, M: Model> Run<'a, M> {
             gain: f64::NAN,
             passes: 1,
             stop: false,
+            coordinates: None,
             accelerator,
             drop: None,
             trace,
@@ -188,10 +191,13 @@ impl<'a, M: Model> Run<'a, M> {
 
     /// Records the map at the current point and asks whether it is the limit.
     fn converged(&mut self, image: &M::Params) -> bool {
-        self.history.record(
-            self.model.flatten(&self.here.params),
-            self.model.flatten(image),
-        );
+        let point = match self.last {
+            // The last image is the current point.
+            Step::Em => self.coordinates.take(),
+            _ => self.model.flatten(&self.here.params),
+        };
+        self.coordinates = self.model.flatten(image);
+        self.history.record(point, self.coordinates.clone());
         if self.last != Step::Start {
             let gain = self.model.has_objective().then_some(self.gain);
             self.convergence
@@ -242,10 +248,11 @@ impl<'a, M: Model> Run<'a, M> {
     fn advance(&mut self, next: Point<M>, step: Step) {
         let here = &self.here;
         let q = |params| self.model.complete_objective(&here.stats, params);
-        let bound = match (q(&next.params), q(&here.params)) {
-            (Some(after), Some(before)) => here.objective + (after - before),
-            _ => f64::NAN,
-        };
+        let gain = self
+            .settings
+            .bounds
+            .then(|| Some(q(&next.params)? - q(&here.params)?));
+        let bound = gain.flatten().map_or(f64::NAN, |gain| here.objective + gain);
         self.gain = next.objective - here.objective;
         let iteration = self.iterations() + 1;
         let lost = -self.gain;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub max_iter: usize,
     /// How the steps are extrapolated.
     pub acceleration: Acceleration,
+    /// Whether the trace holds the lower bound, which costs two evaluations of Q per iteration.
+    pub bounds: bool,
 }
 
 impl Default for Settings {
@@ -33,6 +35,7 @@ impl Default for Settings {
             tol: 1e-8,
             max_iter: 1000,
             acceleration: Acceleration::Squarem,
+            bounds: true,
         }
     }
 }

@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 use ndarray::{ArrayView2, ShapeBuilder};
 
+use super::expect::given::sums_about;
 use crate::error::{Error, Result};
 
 /// An n × d column-major matrix, one row per observation, with optional row weights.
@@ -72,6 +73,11 @@ impl<'a> Data<'a> {
         &self.x[j * self.rows..(j + 1) * self.rows]
     }
 
+    /// The matrix from row `start` on: column j begins at j n, n being [`rows`](Self::rows).
+    pub(crate) fn tail(&self, start: usize) -> &'a [f64] {
+        &self.x[start..]
+    }
+
     /// Row weights, where there are any.
     pub fn weights(&self) -> Option<&'a [f64]> {
         self.weights
@@ -104,15 +110,8 @@ impl<'a> Data<'a> {
     /// Weighted scatter about the mean, d × d: Σ w (x − m)(x − m)ᵀ.
     pub fn scatter(&self) -> DMatrix<f64> {
         let mean = self.mean();
-        let mut scatter = DMatrix::zeros(self.columns, self.columns);
-        for i in 0..self.columns {
-            for j in 0..=i {
-                let sum = self.weighted_cross(i, mean[i], j, mean[j]);
-                scatter[(i, j)] = sum;
-                scatter[(j, i)] = sum;
-            }
-        }
-        scatter
+        let sums = sums_about(self, None, mean.as_slice());
+        unpack(&sums.crosses, self.columns)
     }
 
     /// Σ w (x_j − center).
@@ -123,19 +122,14 @@ impl<'a> Data<'a> {
             Some(weights) => column.zip(weights).map(|(x, w)| w * x).sum(),
         }
     }
+}
 
-    /// Σ w (x_i − a)(x_j − b).
-    fn weighted_cross(&self, i: usize, a: f64, j: usize, b: f64) -> f64 {
-        let products = self
-            .column(i)
-            .iter()
-            .zip(self.column(j))
-            .map(|(x, y)| (x - a) * (y - b));
-        match self.weights {
-            None => products.sum(),
-            Some(weights) => products.zip(weights).map(|(xy, w)| w * xy).sum(),
-        }
-    }
+/// The symmetric d × d matrix whose lower triangle, row by row, is `triangle`.
+pub(super) fn unpack(triangle: &[f64], d: usize) -> DMatrix<f64> {
+    DMatrix::from_fn(d, d, |i, j| {
+        let (i, j) = (i.max(j), i.min(j));
+        triangle[i * (i + 1) / 2 + j]
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use nalgebra::{Cholesky, DMatrix, DVector};
 
-use super::data::Data;
+use super::data::{unpack, Data};
+use super::expect::given::sums_about;
 use super::model::Mixture;
 use super::stats::{MixtureStats, Moments, Scatter};
 use crate::error::{Error, Result};
@@ -62,24 +63,26 @@ pub fn moments(
     reference: &Mixture,
     total: Option<&TotalScatter>,
 ) -> Result<Moments> {
-    let (d, k) = (reference.dim(), reference.components());
+    let k = reference.components();
     let first_only = stats.crosses.nrows() == 0;
     let mut means = reference.means.clone();
     let mut scatters = Vec::with_capacity(k);
+    let mut shared = None;
     for component in 0..k {
-        let root = root(&reference.covariances[component])?;
-        let count = stats.counts[component];
-        let mean = if count > 0.0 {
-            stats.sums.column(component) / count
-        } else {
-            DVector::zeros(d)
+        let root = match shared.take() {
+            Some(root) if reference.model.is_pooled() => root,
+            _ => root(&reference.covariances[component])?,
         };
-        let shift = &root * &mean;
-        means.set_column(component, &(means.column(component) + shift));
-        if !first_only {
-            let within = centered_cross(stats, component, count, &mean);
-            scatters.push(symmetric(&root * within * root.transpose()));
+        let count = stats.counts[component];
+        if count > 0.0 {
+            means
+                .column_mut(component)
+                .gemv(1.0 / count, &root, &stats.sums.column(component), 1.0);
         }
+        if !first_only {
+            scatters.push(component_scatter(stats, component, &root));
+        }
+        shared = Some(root);
     }
     let scatter = if first_only {
         Scatter::Pooled(pooled_scatter(stats, reference, total)?)
@@ -95,32 +98,55 @@ pub fn moments(
     })
 }
 
-/// S_k − N_k ȳ ȳᵀ in whitened coordinates (diagonal when only the diagonal was kept).
-fn centered_cross(
+/// W_k = L_k (S_k − N_k ȳ_k ȳ_kᵀ) L_kᵀ, diagonal when only the diagonal of S_k was kept.
+///
+/// Written out, because small mixtures spend their time here: W = L M is filled from below, where nothing is
+/// needed any more, and W Lᵀ likewise.
+fn component_scatter(
     stats: &MixtureStats,
     component: usize,
-    count: f64,
-    mean: &DVector<f64>,
+    root: &DMatrix<f64>,
 ) -> DMatrix<f64> {
-    let d = mean.len();
+    let d = root.nrows();
+    let count = stats.counts[component];
     let cross = stats.crosses.column(component);
-    let mut within = DMatrix::zeros(d, d);
+    let sum = stats.sums.column(component);
+    let scale = if count > 0.0 { 1.0 / count } else { 0.0 };
+    let mut scatter = DMatrix::zeros(d, d);
     if cross.len() == d {
         for i in 0..d {
-            within[(i, i)] = (cross[i] - count * mean[i] * mean[i]).max(0.0);
+            let within = (cross[i] - scale * sum[i] * sum[i]).max(0.0);
+            scatter[(i, i)] = root[(i, i)] * root[(i, i)] * within;
         }
-        return within;
+        return scatter;
     }
     let mut at = 0;
     for i in 0..d {
         for j in 0..=i {
-            let value = cross[at] - count * mean[i] * mean[j];
-            within[(i, j)] = value;
-            within[(j, i)] = value;
+            let within = cross[at] - scale * sum[i] * sum[j];
+            scatter[(i, j)] = within;
+            scatter[(j, i)] = within;
             at += 1;
         }
     }
-    within
+    for j in 0..d {
+        for i in (0..d).rev() {
+            scatter[(i, j)] = (0..=i).map(|l| root[(i, l)] * scatter[(l, j)]).sum();
+        }
+    }
+    for i in 0..d {
+        for j in (0..d).rev() {
+            scatter[(i, j)] = (0..=j).map(|l| scatter[(i, l)] * root[(j, l)]).sum();
+        }
+    }
+    for i in 0..d {
+        for j in 0..i {
+            let entry = 0.5 * (scatter[(i, j)] + scatter[(j, i)]);
+            scatter[(i, j)] = entry;
+            scatter[(j, i)] = entry;
+        }
+    }
+    scatter
 }
 
 /// W = T − B from first moments, computed in whitened coordinates.
@@ -174,46 +200,32 @@ pub fn moments_from_responsibilities(
 ) -> Moments {
     let (n, d) = (data.rows(), data.columns());
     let overall = data.mean();
-    let weight = |i: usize| data.weights().map_or(1.0, |w| w[i]);
-    let count = |column: usize| -> f64 {
-        let r = &posterior[column * n..(column + 1) * n];
-        r.iter().enumerate().map(|(i, r)| weight(i) * r).sum()
-    };
-    let counts: Vec<f64> = (0..k).map(count).collect();
+    let mut counts = Vec::with_capacity(k);
     let mut means = DMatrix::zeros(d, k);
     let mut scatters = Vec::with_capacity(k);
-    for component in 0..k {
-        let r: Vec<f64> = (0..n)
-            .map(|i| weight(i) * posterior[component * n + i])
-            .collect();
+    for (component, z) in posterior.chunks_exact(n).take(k).enumerate() {
+        let rough = sums_about(data, Some(z), overall.as_slice());
         let mut mean = overall.clone();
-        if counts[component] > 0.0 {
-            for j in 0..d {
-                let sum: f64 = data
-                    .column(j)
-                    .iter()
-                    .zip(&r)
-                    .map(|(x, r)| r * (x - overall[j]))
-                    .sum();
-                mean[j] += sum / counts[component];
-            }
+        if rough.count > 0.0 {
+            mean += DVector::from_vec(rough.firsts) / rough.count;
         }
-        scatters.push(DMatrix::from_fn(d, d, |i, j| {
-            let (i, j) = (i.max(j), i.min(j));
-            let pairs = data.column(i).iter().zip(data.column(j));
-            pairs
-                .zip(&r)
-                .map(|((a, b), r)| r * (a - mean[i]) * (b - mean[j]))
-                .sum()
-        }));
+        // A second pass, about the component's own mean, so that tight components far apart lose no digits.
+        let sums = sums_about(data, Some(z), mean.as_slice());
+        counts.push(sums.count);
         means.set_column(component, &mean);
+        scatters.push(unpack(&sums.crosses, d));
     }
+    let noise_count = posterior
+        .chunks_exact(n)
+        .nth(k)
+        .filter(|_| noise)
+        .map_or(0.0, |z| sums_about(data, Some(z), overall.as_slice()).count);
     Moments {
         total_weight: data.total_weight(),
         counts,
         means,
         scatter: Scatter::PerComponent(scatters),
-        noise_count: if noise { count(k) } else { 0.0 },
+        noise_count,
     }
 }
 
@@ -243,4 +255,51 @@ fn solve_lower(root: &DMatrix<f64>, right: &DMatrix<f64>) -> Result<DMatrix<f64>
 fn symmetric(matrix: DMatrix<f64>) -> DMatrix<f64> {
     let transpose = matrix.transpose();
     (matrix + transpose) * 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels as responsibilities: the moments are those of the groups.
+    #[test]
+    fn labels_give_the_moments_of_the_groups() {
+        let x = [1.0, 3.0, 10.0, 12.0, 17.0, 0.0, 2.0, 1.0, 1.0, 4.0];
+        let data = Data::new(&x, 5, 2, None).unwrap();
+        let mut posterior = [0.0; 20];
+        for (i, label) in [0, 0, 1, 1, 3].into_iter().enumerate() {
+            posterior[label * 5 + i] = 1.0;
+        }
+        let moments = moments_from_responsibilities(&data, &posterior, 3, true);
+        assert_eq!(moments.counts, [2.0, 2.0, 0.0]);
+        assert_eq!(moments.noise_count, 1.0);
+        assert_eq!(moments.means.column(0).as_slice(), [2.0, 1.0]);
+        assert_eq!(moments.means.column(1).as_slice(), [11.0, 1.0]);
+        // No weight: the overall mean, no scatter.
+        assert_eq!(moments.means.column(2), data.mean());
+        let Scatter::PerComponent(scatters) = moments.scatter else {
+            panic!("scatter is per component");
+        };
+        assert_eq!(scatters[0].as_slice(), [2.0, 2.0, 2.0, 2.0]);
+        assert_eq!(scatters[1].as_slice(), [2.0, 0.0, 0.0, 0.0]);
+        assert_eq!(scatters[2].as_slice(), [0.0; 4]);
+    }
+
+    /// Two tight groups far apart keep their scatter.
+    #[test]
+    fn distance_between_groups_costs_no_digits() {
+        let x: Vec<f64> = (0..600)
+            .map(|i| f64::from(i % 2) * 1e9 + f64::from(i / 2 % 3))
+            .collect();
+        let data = Data::new(&x, 600, 1, None).unwrap();
+        let label = |k: i32| (0..600).map(move |i| f64::from(u8::from(i % 2 == k)));
+        let posterior: Vec<f64> = label(0).chain(label(1)).collect();
+        let moments = moments_from_responsibilities(&data, &posterior, 2, false);
+        let Scatter::PerComponent(scatters) = moments.scatter else {
+            panic!("scatter is per component");
+        };
+        for scatter in scatters {
+            assert!((scatter[(0, 0)] - 200.0).abs() < 1e-4, "{scatter}");
+        }
+    }
 }

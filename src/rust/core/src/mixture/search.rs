@@ -9,26 +9,33 @@
 use nalgebra::DMatrix;
 
 use super::criteria::{Criteria, Criterion};
+use super::degeneracy::thin_components;
 use super::fit::{Expectation, Fit, GaussianMixture, StartReport};
 use super::maximize::maximize;
 use super::model::{CovarianceModel, Mixture, Noise};
 use super::problem::Problem;
 use super::rules::Rules;
-use super::saddle::Stationarity;
+use super::saddle::{coinciding, Stationarity};
 use super::source::{Memory, Source};
 use super::stats::Moments;
-use crate::em::{Acceleration, Flow, Outcome, Progress, Settings, Status};
+use crate::em::{Flow, Model, Outcome, Progress, Settings, Status};
 use crate::error::{Error, Result};
 use crate::tasks::{self, Stop};
 
 /// Plain EM steps that every start of a cell is given before the best go on.
 const SHORT_ITERATIONS: usize = 5;
 
-/// Starts of a cell that go on to convergence after the short runs.
+/// Starts of a cell that go on to convergence: the tree's, and the best of the others after the short runs.
 const FINALISTS: usize = 2;
 
 /// Distance to the limit (log-likelihood units) at which a cell that is only compared may rest.
 const COMPARISON_TOLERANCE: f64 = 1e-5;
+
+/// How many times its estimated distance to the limit a run is given credit for, before it counts as beaten.
+const HEADWAY: f64 = 3.0;
+
+/// Gain over the leader that is worth running for.
+const SAME_SUMMIT: f64 = 1e-3;
 
 /// Mixing weight that a noise component starts with.
 const NOISE_START: f64 = 0.05;
@@ -236,18 +243,25 @@ impl Search<'_> {
     ) -> Result<(Run, Criteria)> {
         let rules = self.problem.rules(model, self.component_counts()[index])?;
         let mut failure = no_partition();
-        let mut short: Vec<Run> = Vec::new();
+        let mut short: Vec<(f64, Mixture)> = Vec::new();
         for start in self.start_mixtures(index, model, &rules) {
-            match start.and_then(|s| self.run_from(s, &rules, &self.short_settings(), stop)) {
-                Ok(run) => short.push(run),
+            match start.and_then(|start| self.short_em(start, &rules)) {
+                Ok(reached) => short.push(reached),
                 Err(error) => failure = error,
             }
+            if stop.is_raised() {
+                return Err(Error::Interrupted);
+            }
         }
-        short.sort_by(|a, b| b.objective.total_cmp(&a.objective));
+        // The first start is the tree's, which sees more of the data than its first steps show.
+        let (first, mut others) = (short.first().cloned(), short);
+        others.drain(..others.len().min(1));
+        others.sort_by(|a, b| b.0.total_cmp(&a.0));
         let settings = self.comparison_settings();
         let mut best: Option<Run> = None;
-        for run in short.into_iter().take(FINALISTS) {
-            match self.run_from(run.params, &rules, &settings, stop) {
+        for (_, start) in first.into_iter().chain(others).take(FINALISTS) {
+            let leader = best.as_ref().map(|run| run.objective);
+            match self.race_from(start, &rules, &settings, leader, stop) {
                 Ok(run) => keep_better(&mut best, run),
                 Err(error) => failure = error,
             }
@@ -285,6 +299,18 @@ impl Search<'_> {
         }
     }
 
+    /// A few plain EM steps: the objective before the last, and what the last led to.
+    fn short_em(&self, start: Mixture, rules: &Rules) -> Result<(f64, Mixture)> {
+        let mut model = self.em_model(start.model, rules);
+        let (mut reached, mut mixture) = (f64::NEG_INFINITY, start);
+        for _ in 0..SHORT_ITERATIONS {
+            let expectation = model.expect(&mixture)?;
+            reached = model.objective(&expectation);
+            mixture = model.maximize(&expectation, &mixture)?;
+        }
+        Ok((reached, mixture))
+    }
+
     fn run_from(
         &self,
         start: Mixture,
@@ -292,17 +318,25 @@ impl Search<'_> {
         settings: &Settings,
         stop: &Stop,
     ) -> Result<Run> {
-        let mut source = self.problem.memory();
-        if self.is_small() {
-            source.threads = 1;
-        }
-        let mut model = GaussianMixture {
-            model: start.model,
-            source,
-            rules,
-        };
-        model.run(start, settings, &mut |_: &Progress| {
-            if stop.is_raised() {
+        self.race_from(start, rules, settings, None, stop)
+    }
+
+    /// Runs EM from `start`, and gives up as interrupted when it will end no higher than `leader`.
+    fn race_from(
+        &self,
+        start: Mixture,
+        rules: &Rules,
+        settings: &Settings,
+        leader: Option<f64>,
+        stop: &Stop,
+    ) -> Result<Run> {
+        let mut model = self.em_model(start.model, rules);
+        model.run(start, settings, &mut |progress: &Progress| {
+            let lost = leader.is_some_and(|leader| {
+                progress.objective < leader
+                    && progress.objective + HEADWAY * progress.distance < leader + SAME_SUMMIT
+            });
+            if lost || stop.is_raised() {
                 Flow::Stop
             } else {
                 Flow::Continue
@@ -310,17 +344,26 @@ impl Search<'_> {
         })
     }
 
-    fn short_settings(&self) -> Settings {
-        Settings {
-            max_iter: SHORT_ITERATIONS,
-            acceleration: Acceleration::None,
-            ..self.settings.clone()
+    fn em_model<'r>(
+        &self,
+        model: CovarianceModel,
+        rules: &'r Rules,
+    ) -> GaussianMixture<'r, Memory<'_>> {
+        let mut source = self.problem.memory();
+        if self.is_small() {
+            source.threads = 1;
+        }
+        GaussianMixture {
+            source,
+            model,
+            rules,
         }
     }
 
     fn comparison_settings(&self) -> Settings {
         Settings {
             tol: self.settings.tol.max(COMPARISON_TOLERANCE),
+            bounds: false,
             ..self.settings.clone()
         }
     }
@@ -368,11 +411,22 @@ impl Search<'_> {
             self.examine(&mut best, &rules, stop)?;
         }
         let criteria = self.criteria(&best, &rules)?;
-        Ok(Fit::new(best, criteria, starts))
+        let thin = thin_components(&best.params, &best.stats.moments, &rules);
+        Ok(Fit {
+            thin,
+            ..Fit::new(best, criteria, starts)
+        })
     }
 
     /// Whether `run` stopped at a maximum: goes on from beside a saddle, or says so in the status.
     fn examine(&self, run: &mut Run, rules: &Rules, stop: &Stop) -> Result<()> {
+        if rules.prior.is_some() || rules.floor.is_some() {
+            // The maximum of another objective: the likelihood may well rise away from it.
+            if let Some(status) = saddle_status(false, &coinciding(&run.params)?) {
+                run.status = status;
+            }
+            return Ok(());
+        }
         let mut memory = Memory {
             total: None, // second moments are needed in every direction
             ..self.problem.memory()

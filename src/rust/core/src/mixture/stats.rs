@@ -29,17 +29,36 @@ pub struct MixtureStats {
     pub log_lik: f64,
 }
 
-impl Merge for MixtureStats {
-    fn merge(&mut self, other: Self) {
+impl MixtureStats {
+    /// Adds `other`, computed from rows that come after these at the same θ_t.
+    pub fn add(&mut self, other: &Self) {
         self.rows += other.rows;
         self.total_weight += other.total_weight;
         for (sum, next) in self.counts.iter_mut().zip(&other.counts) {
             *sum += next;
         }
-        self.sums += other.sums;
-        self.crosses += other.crosses;
+        self.sums += &other.sums;
+        self.crosses += &other.crosses;
         self.noise_count += other.noise_count;
         self.log_lik += other.log_lik;
+    }
+
+    /// Back to the statistics of no rows, in the same memory.
+    pub fn clear(&mut self) {
+        self.rows = 0;
+        self.total_weight = 0.0;
+        self.counts.fill(0.0);
+        // As slices, which the compiler fills many values at a time.
+        self.sums.as_mut_slice().fill(0.0);
+        self.crosses.as_mut_slice().fill(0.0);
+        self.noise_count = 0.0;
+        self.log_lik = 0.0;
+    }
+}
+
+impl Merge for MixtureStats {
+    fn merge(&mut self, other: Self) {
+        self.add(&other);
     }
 }
 

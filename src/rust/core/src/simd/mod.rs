@@ -169,6 +169,7 @@ macro_rules! operators {
         impl std::ops::$op for $lanes {
             type Output = Self;
             #[inline(always)]
+            #[allow(unused_unsafe)] // safe where the instruction set is part of the platform (NEON)
             fn $method(self, other: Self) -> Self {
                 // SAFETY: values of this type exist only in code compiled for the instruction set.
                 Self(unsafe { $intrinsic(self.0, other.0) })

@@ -16,6 +16,8 @@ pub(super) const STRIP: usize = 4;
 pub(super) enum Family {
     /// Own covariance matrices: y = L_k⁻¹(x − μ_k), all second moments.
     Full,
+    /// The same in two to four dimensions, where a component fits the registers.
+    Small,
     /// Diagonal covariance matrices: y = (x − μ_k)/σ_k, squares only.
     Diagonal,
     /// One full covariance matrix, first moments only: z = L⁻¹(x − m) once per row, y = z − L⁻¹(μ_k − m).
@@ -67,12 +69,12 @@ impl Components {
             })
             .collect();
         let invert = |root: &DMatrix<f64>| match family {
-            Family::Full | Family::PooledFull => strips(root),
-            _ => Ok(root.diagonal().map(f64::recip).as_slice().to_vec()),
+            Family::Full | Family::Small | Family::PooledFull => strips(root),
+            _ => root.diagonal().map(f64::recip).as_slice().to_vec(),
         };
         let mut inverses = Vec::new();
         for component in 0..if first_only { 1 } else { k } {
-            inverses.extend(invert(of(component))?);
+            inverses.extend(invert(of(component)));
         }
         let mut centers = mixture.means.clone();
         let mut origin = vec![0.0; d];
@@ -111,7 +113,7 @@ impl Components {
 
     pub fn inverse(&self, component: usize) -> &[f64] {
         let size = match self.family {
-            Family::Full | Family::PooledFull => strips_len(self.dim),
+            Family::Full | Family::Small | Family::PooledFull => strips_len(self.dim),
             _ => self.dim,
         };
         &self.inverses[component * size..][..size]
@@ -134,7 +136,7 @@ impl Components {
     /// Length p of one column of cross-products.
     pub fn crosses(&self) -> usize {
         match self.family {
-            Family::Full => self.dim * (self.dim + 1) / 2,
+            Family::Full | Family::Small => self.dim * (self.dim + 1) / 2,
             Family::Diagonal => self.dim,
             _ => 0,
         }
@@ -164,16 +166,15 @@ fn family(mixture: &Mixture, first_only: bool) -> Family {
         (true, true) => Family::PooledDiagonal,
         (true, false) => Family::PooledFull,
         (false, true) => Family::Diagonal,
+        (false, false) if mixture.dim() <= 4 => Family::Small,
         (false, false) => Family::Full,
     }
 }
 
 /// L⁻¹ in strips of [`STRIP`] rows (fewer in the last); within a strip column by column, up to the diagonal block.
-fn strips(root: &DMatrix<f64>) -> Result<Vec<f64>> {
+fn strips(root: &DMatrix<f64>) -> Vec<f64> {
     let d = root.nrows();
-    let inverse = root
-        .solve_lower_triangular(&DMatrix::identity(d, d))
-        .ok_or(Error::NotPositiveDefinite { pivot: 0 })?;
+    let inverse = invert_lower(root);
     let mut packed = Vec::with_capacity(strips_len(d));
     for first in (0..d).step_by(STRIP) {
         let last = (first + STRIP).min(d);
@@ -181,7 +182,25 @@ fn strips(root: &DMatrix<f64>) -> Result<Vec<f64>> {
             packed.extend((first..last).map(|i| if j <= i { inverse[(i, j)] } else { 0.0 }));
         }
     }
-    Ok(packed)
+    packed
+}
+
+/// Inverse of a lower triangular matrix with positive diagonal, by forward substitution below the diagonal only.
+fn invert_lower(root: &DMatrix<f64>) -> DMatrix<f64> {
+    let d = root.nrows();
+    let mut inverse = DMatrix::identity(d, d);
+    let columns = inverse.as_mut_slice().chunks_exact_mut(d);
+    for (first, column) in columns.enumerate() {
+        for j in first..d {
+            let (solved, rest) = column.split_at_mut(j + 1);
+            solved[j] /= root[(j, j)];
+            let below = &root.as_slice()[j * d + j + 1..(j + 1) * d];
+            for (x, l) in rest.iter_mut().zip(below) {
+                *x -= solved[j] * l;
+            }
+        }
+    }
+    inverse
 }
 
 fn strips_len(d: usize) -> usize {

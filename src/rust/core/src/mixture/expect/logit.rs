@@ -2,14 +2,11 @@
 
 use super::super::stats::MixtureStats;
 use super::components::Components;
-use super::posterior::Evidence;
+use super::posterior::{Evidence, SIDE_BY_SIDE};
 use crate::simd::{exp, log, Lanes};
 
-/// Vectors of rows that go side by side.
-const SIDE_BY_SIDE: usize = 2;
-
-/// Rows come in multiples of this: two of the widest vectors.
-pub(super) const LOGIT_ROWS: usize = 16;
+/// Rows come in multiples of this: four of the widest vectors.
+pub(super) const LOGIT_ROWS: usize = 32;
 
 /// With t = x − (μ₀ + μ₁)/2 and h = (μ₁ − μ₀)/2: log-odds ℓ = log(π₁/π₀) + 2 h t / σ², and
 /// log p(x) = (c₀ + c₁)/2 − (t² + h²)/2σ² + |ℓ|/2 + log(1 + e^−|ℓ|).

@@ -3,11 +3,13 @@
 //! Blocks of rows stay in the cache while each component whitens them (y = L_k⁻¹(x − μ_k) with a triangular
 //! inverse), log-densities become responsibilities, and first and second moments of y are added up. Nothing of
 //! size n × K is stored. `components` prepares the parameters and chooses the kernels, `pass` walks the blocks,
-//! `posterior` normalises; `small`, `tiled`, `axes` and `logit` are the kernels.
+//! `posterior` normalises; `small`, `tiled`, `axes` and `logit` are the kernels. `given` uses them where the
+//! responsibilities are known.
 
 mod axes;
 mod block;
 mod components;
+pub(super) mod given;
 mod logit;
 mod pass;
 mod posterior;
@@ -65,21 +67,36 @@ pub fn expect_on(
     let components = Components::new(mixture, total)?;
     let pool = Pool::new(&components);
     map_merge(data.rows(), threads, |rows| {
-        let stats = pool.with(|scratch| {
+        let mut stats = pool.stats();
+        Scratch::with(&components, |scratch| {
             let pass = Pass {
                 data,
                 components: &components,
                 rows,
                 scratch,
             };
-            dispatch(isa, Statistics(pass))
+            dispatch(isa, Statistics(pass, &mut stats));
         });
         if stats.log_lik.is_finite() {
-            Ok(stats)
+            Ok(Part { stats, pool: &pool })
         } else {
             Err(not_finite())
         }
     })
+    .map(|whole| whole.stats)
+}
+
+/// Statistics of some shards; their memory goes back to the pool when they are merged.
+struct Part<'a> {
+    stats: MixtureStats,
+    pool: &'a Pool<'a>,
+}
+
+impl Merge for Part<'_> {
+    fn merge(&mut self, other: Self) {
+        self.stats.add(&other.stats);
+        other.pool.put_stats(other.stats);
+    }
 }
 
 /// Posterior probabilities, n × K (n × (K + 1) with noise, which comes last), column-major, into `posterior`.
@@ -116,7 +133,6 @@ fn posterior_pass(
 ) -> Result<()> {
     check_columns(data, mixture)?;
     let components = Components::new(mixture, None)?;
-    let pool = Pool::new(&components);
     let shards = shards(data.rows());
     let outputs = split(&shards, data.rows(), posterior, log_density);
     let shard_rows = shards[0].len();
@@ -125,7 +141,7 @@ fn posterior_pass(
         let mut output = outputs[rows.start / shard_rows]
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let finite = pool.with(|scratch| {
+        let finite = Scratch::with(&components, |scratch| {
             let pass = Pass {
                 data,
                 components: &components,
@@ -175,28 +191,35 @@ fn split<'a>(
     outputs
 }
 
-/// Scratch memory, one piece per thread at work.
+/// Statistics for the threads at work, so that shards do not allocate.
 struct Pool<'a> {
     components: &'a Components,
-    idle: Mutex<Vec<Scratch>>,
+    stats: Mutex<Vec<MixtureStats>>,
 }
 
 impl<'a> Pool<'a> {
     fn new(components: &'a Components) -> Self {
         Pool {
             components,
-            idle: Mutex::new(Vec::new()),
+            stats: Mutex::new(Vec::new()),
         }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
-        let mut scratch = idle.unwrap_or_else(|| Scratch::new(self.components));
-        let result = work(&mut scratch);
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.push(scratch);
+    /// Statistics of no rows.
+    fn stats(&self) -> MixtureStats {
+        match self.stats.lock().ok().and_then(|mut idle| idle.pop()) {
+            Some(mut stats) => {
+                stats.clear();
+                stats
+            }
+            None => self.components.empty_stats(),
         }
-        result
+    }
+
+    fn put_stats(&self, stats: MixtureStats) {
+        if let Ok(mut idle) = self.stats.lock() {
+            idle.push(stats);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::data::Data;
 use super::super::stats::MixtureStats;
 use super::axes::{self, Axes};
-use super::block::{fill, weights, Scratch};
+use super::block::{row_weights, Columns, Scratch};
 use super::components::{Components, Family};
 use super::logit::{Logit, LogitSums, LOGIT_ROWS};
 use super::posterior::{normalise, normalise_rows, sum, Evidence};
@@ -32,28 +32,26 @@ impl Pass<'_> {
     }
 }
 
-/// E-step: sufficient statistics of the shard.
-pub(super) struct Statistics<'a>(pub Pass<'a>);
+/// E-step: sufficient statistics of the shard, into cleared ones.
+pub(super) struct Statistics<'a>(pub Pass<'a>, pub &'a mut MixtureStats);
 
 impl Kernel for Statistics<'_> {
-    type Output = MixtureStats;
+    type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> MixtureStats {
-        let pass = self.0;
-        let mut stats = pass.components.empty_stats();
+    fn run<L: Lanes>(self) {
+        let Statistics(pass, stats) = self;
         stats.rows = pass.rows.len() as u64;
         stats.total_weight = pass.data.weights().map_or(pass.rows.len() as f64, |w| {
             w[pass.rows.clone()].iter().sum()
         });
         let mut evidence = Evidence::<L>::new(pass.components.terms());
         if pass.components.family == Family::Logit {
-            logit_statistics(&pass, &mut evidence, &mut stats);
+            logit_statistics(&pass, &mut evidence, stats);
         } else {
-            block_statistics(pass, &mut evidence, &mut stats);
+            block_statistics(pass, &mut evidence, stats);
         }
         stats.log_lik += evidence.log_lik();
-        stats
     }
 }
 
@@ -61,20 +59,45 @@ impl Kernel for Statistics<'_> {
 fn block_statistics<L: Lanes>(pass: Pass, evidence: &mut Evidence<L>, stats: &mut MixtureStats) {
     let components = pass.components;
     let blocks = pass.blocks();
-    let scratch = pass.scratch;
-    let stride = scratch.stride;
-    for rows in blocks {
-        let padded = fill(pass.data, &rows, stride, scratch.x.as_mut_slice());
-        log_terms::<L>(components, scratch, padded);
-        let r = terms(components, scratch.r.as_mut_slice(), stride);
-        match weights(pass.data, &rows, padded, scratch.weights.as_mut_slice()) {
-            None => normalise(r, stride, padded, evidence),
+    let Scratch {
+        stride,
+        x,
+        r,
+        y,
+        strip,
+        weights,
+        log_density,
+            ..
+        } = pass.scratch;
+    let stride = *stride;
+    let r = &mut r.as_mut_slice()[..components.terms() * stride];
+    for range in blocks {
+        let block = columns(components, pass.data, &range, stride, x.as_mut_slice());
+        log_terms::<L>(components, block, stride, y.as_mut_slice(), r);
+        match row_weights(pass.data, &range, block.rows, weights.as_mut_slice()) {
+            None => normalise(r, stride, block.rows, evidence),
             Some(weights) => {
-                let log_density = scratch.log_density.as_mut_slice();
-                normalise_rows(r, stride, &weights[..padded], log_density, evidence);
+                let weights = &weights[..block.rows];
+                normalise_rows(r, stride, weights, log_density.as_mut_slice(), evidence);
             }
         }
-        moments::<L>(components, scratch, padded, stats);
+        let (y, strip) = (y.as_mut_slice(), strip.as_mut_slice());
+        moments::<L>(components, block, stride, y, r, strip, stats);
+    }
+}
+
+/// The data of a block as the kernels of the family want them.
+#[inline(always)]
+fn columns<'a>(
+    components: &Components,
+    data: &Data<'a>,
+    range: &Range<usize>,
+    stride: usize,
+    room: &'a mut [f64],
+) -> Columns<'a> {
+    match components.family {
+        Family::Small => Columns::view(data, range, stride, room),
+        _ => Columns::copy(data, range, stride, room),
     }
 }
 
@@ -121,16 +144,25 @@ impl Kernel for Posterior<'_, '_> {
         let components = pass.components;
         let start = pass.rows.start;
         let blocks = pass.blocks();
-        let scratch = pass.scratch;
-        let stride = scratch.stride;
+        let Scratch {
+            stride,
+            x,
+            r,
+            y,
+            weights,
+            log_density,
+            ..
+        } = pass.scratch;
+        let stride = *stride;
+        let r = &mut r.as_mut_slice()[..components.terms() * stride];
+        let log_density = log_density.as_mut_slice();
+        let weights = weights.as_mut_slice();
+        weights.fill(1.0);
         let mut evidence = Evidence::<L>::new(components.terms());
         for rows in blocks {
-            let padded = fill(pass.data, &rows, stride, scratch.x.as_mut_slice());
-            log_terms::<L>(components, scratch, padded);
-            let r = terms(components, scratch.r.as_mut_slice(), stride);
-            let weights = &mut scratch.weights.as_mut_slice()[..padded];
-            weights.fill(1.0);
-            let log_density = scratch.log_density.as_mut_slice();
+            let block = columns(components, pass.data, &rows, stride, x.as_mut_slice());
+            log_terms::<L>(components, block, stride, y.as_mut_slice(), r);
+            let weights = &weights[..block.rows];
             normalise_rows(r, stride, weights, log_density, &mut evidence);
             let to = rows.start - start..rows.end - start;
             for (out, r) in output.posterior.iter_mut().zip(r.chunks_exact(stride)) {
@@ -144,19 +176,16 @@ impl Kernel for Posterior<'_, '_> {
     }
 }
 
-/// The columns of `r` in use.
+/// Log-densities of every component, weight included, into the columns of `r`; whitened rows into those of `y`.
 #[inline(always)]
-fn terms<'a>(components: &Components, r: &'a mut [f64], stride: usize) -> &'a mut [f64] {
-    &mut r[..components.terms() * stride]
-}
-
-/// Log-densities of every component, weight included, into the columns of `scratch.r`.
-#[inline(always)]
-fn log_terms<L: Lanes>(components: &Components, scratch: &mut Scratch, rows: usize) {
-    let (stride, d) = (scratch.stride, components.dim);
-    let x = scratch.x.as_mut_slice();
-    let y = scratch.y.as_mut_slice();
-    let r = scratch.r.as_mut_slice();
+fn log_terms<L: Lanes>(
+    components: &Components,
+    block: Columns,
+    stride: usize,
+    y: &mut [f64],
+    r: &mut [f64],
+) {
+    let (x, rows, d) = (block.x, block.rows, components.dim);
     match components.family {
         Family::PooledFull => {
             let whitening = Triangle {
@@ -180,9 +209,9 @@ fn log_terms<L: Lanes>(components: &Components, scratch: &mut Scratch, rows: usi
         let out = &mut out[..rows];
         let constant = components.constants[component];
         match (components.family, d) {
-            (Family::Full, 2) => small::log_density::<L, 2>(components, component, x, stride, out),
-            (Family::Full, 3) => small::log_density::<L, 3>(components, component, x, stride, out),
-            (Family::Full, 4) => small::log_density::<L, 4>(components, component, x, stride, out),
+            (Family::Small, 2) => small::log_density::<L, 2>(components, component, block, out),
+            (Family::Small, 3) => small::log_density::<L, 3>(components, component, block, out),
+            (Family::Small, _) => small::log_density::<L, 4>(components, component, block, out),
             (Family::Full, _) => {
                 let triangle = Triangle {
                     center: components.center(component),
@@ -203,24 +232,24 @@ fn log_terms<L: Lanes>(components: &Components, scratch: &mut Scratch, rows: usi
     }
 }
 
-/// Adds the moments of a block whose responsibilities are in `scratch.r`.
+/// Adds the moments of a block with responsibilities `r`; `strip` is room for weighted columns.
 #[inline(always)]
 fn moments<L: Lanes>(
     components: &Components,
-    scratch: &mut Scratch,
-    rows: usize,
+    block: Columns,
+    stride: usize,
+    y: &[f64],
+    r: &[f64],
+    strip: &mut [f64],
     stats: &mut MixtureStats,
 ) {
-    let (stride, d, p) = (scratch.stride, components.dim, components.crosses());
-    let x = &*scratch.x.as_mut_slice();
-    let y = &*scratch.y.as_mut_slice();
-    let r = &*scratch.r.as_mut_slice();
+    let (x, rows, d, p) = (block.x, block.rows, components.dim, components.crosses());
     for (component, r) in r.chunks_exact(stride).take(components.count).enumerate() {
         let r = &r[..rows];
         match (components.family, d) {
-            (Family::Full, 2) => small::moments::<L, 2>(components, component, x, stride, r, stats),
-            (Family::Full, 3) => small::moments::<L, 3>(components, component, x, stride, r, stats),
-            (Family::Full, 4) => small::moments::<L, 4>(components, component, x, stride, r, stats),
+            (Family::Small, 2) => small::moments::<L, 2>(components, component, block, r, stats),
+            (Family::Small, 3) => small::moments::<L, 3>(components, component, block, r, stats),
+            (Family::Small, _) => small::moments::<L, 4>(components, component, block, r, stats),
             _ => {
                 let count = &mut stats.counts[component];
                 let sums = &mut stats.sums.as_mut_slice()[component * d..][..d];
@@ -229,7 +258,6 @@ fn moments<L: Lanes>(
                 match components.family {
                     Family::Full => {
                         let y = &y[component * d * stride..][..d * stride];
-                        let strip = scratch.strip.as_mut_slice();
                         tiled::moments::<L>(y, stride, r, strip, count, sums, crosses);
                     }
                     Family::Diagonal => {

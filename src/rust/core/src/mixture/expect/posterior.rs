@@ -3,7 +3,7 @@
 use crate::simd::{exp, log, Lanes};
 
 /// Vectors of rows that are exponentiated side by side.
-const SIDE_BY_SIDE: usize = 2;
+pub(super) const SIDE_BY_SIDE: usize = 4;
 
 /// Log-likelihood of the rows seen so far, lane by lane.
 ///

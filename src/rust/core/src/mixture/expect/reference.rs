@@ -14,7 +14,7 @@ fn log_terms(x: &DVector<f64>, mixture: &Mixture, roots: &[Cholesky<f64, Dyn>]) 
         .enumerate()
         .map(|(k, root)| {
             let y = whiten(x, mixture, root, k);
-            let log_root = root.l().diagonal().map(f64::ln).sum();
+            let log_root = root.l_dirty().diagonal().map(f64::ln).sum();
             mixture.weights[k].ln()
                 - 0.5 * d * (2.0 * std::f64::consts::PI).ln()
                 - log_root
@@ -35,7 +35,7 @@ fn whiten(
     root: &Cholesky<f64, Dyn>,
     k: usize,
 ) -> DVector<f64> {
-    root.l()
+    root.l_dirty()
         .solve_lower_triangular(&(x - mixture.means.column(k)))
         .expect("a Cholesky factor has no zero on its diagonal")
 }

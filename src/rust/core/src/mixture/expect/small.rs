@@ -1,6 +1,7 @@
 //! Full covariance matrices in two to four dimensions: everything in registers, unrolled.
 
 use super::super::stats::MixtureStats;
+use super::block::Columns;
 use super::components::Components;
 use crate::simd::Lanes;
 
@@ -43,10 +44,10 @@ impl<L: Lanes, const D: usize> Whitening<L, D> {
 }
 
 #[inline(always)]
-fn columns<const D: usize>(x: &[f64], stride: usize, rows: usize) -> [&[f64]; D] {
-    let mut columns = [x; D];
+fn columns<'a, const D: usize>(block: Columns<'a>) -> [&'a [f64]; D] {
+    let mut columns = [block.x; D];
     for (j, column) in columns.iter_mut().enumerate() {
-        *column = &x[j * stride..][..rows];
+        *column = block.column(j);
     }
     columns
 }
@@ -56,16 +57,14 @@ fn columns<const D: usize>(x: &[f64], stride: usize, rows: usize) -> [&[f64]; D]
 pub(super) fn log_density<L: Lanes, const D: usize>(
     components: &Components,
     component: usize,
-    x: &[f64],
-    stride: usize,
+    block: Columns,
     out: &mut [f64],
 ) {
-    let rows = out.len();
-    let columns = columns::<D>(x, stride, rows);
+    let columns = columns::<D>(block);
     let whitening = Whitening::<L, D>::new(components, component);
     let constant = L::splat(components.constants[component]);
     let mut at = 0;
-    while at + L::WIDTH <= rows {
+    while at + L::WIDTH <= block.rows {
         let y = whitening.apply(&columns, at);
         let mut square = L::splat(0.0);
         for y in y {
@@ -83,18 +82,17 @@ pub(super) fn log_density<L: Lanes, const D: usize>(
 pub(super) fn moments<L: Lanes, const D: usize>(
     components: &Components,
     component: usize,
-    x: &[f64],
-    stride: usize,
+    block: Columns,
     r: &[f64],
     stats: &mut MixtureStats,
 ) {
-    let columns = columns::<D>(x, stride, r.len());
+    let columns = columns::<D>(block);
     let whitening = Whitening::<L, D>::new(components, component);
     let mut count = L::splat(0.0);
     let mut sums = [L::splat(0.0); D];
     let mut crosses = [[L::splat(0.0); D]; D];
     let mut at = 0;
-    while at + L::WIDTH <= r.len() {
+    while at + L::WIDTH <= block.rows {
         let weight = L::load(&r[at..]);
         let y = whitening.apply(&columns, at);
         count = count + weight;
