@@ -100,24 +100,21 @@ start_parameters <- function(start, d, call, argument = "start") {
   list(value = expand_covariances(value, k), k = k)
 }
 
-# What a list of starting parameters leaves out: known values first, then equal weights and the
-# variances of the columns.
+# A list of starting parameters with all its parts: known values, whatever the start says; for what
+# is left out equal weights and the variances of the columns.
 complete_start <- function(start, known, k, design, noise) {
   if (!is.list(start)) {
     return(start)
   }
+  start[names(known)] <- known
   if (is.null(start$weights)) {
-    start$weights <- if (is.null(known$weights)) rep((1 - 0.05 * noise) / k, k) else known$weights
+    start$weights <- rep((1 - 0.05 * noise) / k, k)
   }
   if (is.null(start$covariances)) {
-    start$covariances <- if (is.null(known$covariances)) {
-      variances <- design$variances
-      if (is.null(variances)) variances <- apply(design$x, 2L, stats::var, na.rm = TRUE)
-      d <- length(variances)
-      array(diag(variances, d), c(d, d, k))
-    } else {
-      known$covariances
-    }
+    variances <- design$variances
+    if (is.null(variances)) variances <- apply(design$x, 2L, stats::var, na.rm = TRUE)
+    d <- length(variances)
+    start$covariances <- array(diag(variances, d), c(d, d, k))
   }
   start[c("weights", "means", "covariances")]
 }

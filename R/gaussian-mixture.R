@@ -86,9 +86,9 @@
 #' * `data` (n x d), `row_weights`, `known`, `prior`, `select`, `control`, `call`, and, from a
 #'   formula, `formula` and `terms`.
 #'
-#' Components come in no particular order: their numbers mean nothing. A constant column, or fewer rows
-#' than variables, leaves only the models that such data can identify (spherical ones, say); the others
-#' have a `status` and a `message` in `$table`. Standard errors and criteria take `k` and `model` as
+#' Components come in no particular order: their numbers mean nothing. A constant column, or
+#' fewer rows than variables, leaves only the models that such data can identify (spherical ones,
+#' say); the others have a `status` and a `message` in `$table`. Standard errors and criteria take `k` and `model` as
 #' given: they do not know that these were chosen from the same data.
 #'
 #' Random starts come from R's random numbers: [set.seed()] makes a fit repeatable, on any number of

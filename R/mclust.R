@@ -149,7 +149,9 @@ covariance_axes <- function(fit, sigma, component, orientation) {
   source <- component
   if (orientation == "E") {
     gaps <- vapply(seq_len(fit$k), function(j) {
-      min(abs(diff(log(eigen(matrix_of(j), symmetric = TRUE, only.values = TRUE)$values))))
+      axes <- eigen(matrix_of(j), symmetric = TRUE, only.values = TRUE)$values
+      # Rounding may turn the smallest of very different axes negative.
+      min(abs(diff(log(pmax(axes, .Machine$double.xmin)))))
     }, 0)
     source <- which.max(gaps)
   }

@@ -70,7 +70,8 @@ fuzz_data <- function() {
   settings <- list(
     plain = list(k = 1:3, n_starts = 2), one = list(k = 1), all_free = list(k = 3, model = "VVV", n_starts = 2),
     axes = list(k = 2, model = c("VVE", "EVE", "VEV"), n_starts = 1), noise = list(k = 2, noise = TRUE, n_starts = 2),
-    prior = list(k = 1:2, prior = mixture_prior(), n_starts = 2), known = list(known = list(weights = c(0.3, 0.7)), n_starts = 2),
+    prior = list(k = 1:2, prior = mixture_prior(), n_starts = 2),
+    floor = list(k = 2, model = c("VVV", "VII"), floor = 1e-3, n_starts = 2), known = list(known = list(weights = c(0.3, 0.7)), n_starts = 2),
     weighted = list(k = 2, weights = rep(c(0, 1, 2.5), 8), n_starts = 2), labels = list(start = rep(1:2, 12)),
     hierarchical = list(k = 2, start = "hierarchical"), threads = list(k = 2, n_starts = 2, control = quick(threads = 2))
   )
@@ -93,7 +94,7 @@ fuzz_mixture_arguments <- function() {
   good <- odd_data()$good
   base <- list(k = 1:2, n_starts = 2, control = quick())
   arguments <- c(
-    "k", "model", "data", "weights", "known", "noise", "start", "n_starts", "select", "control", "prior", "keep_data", "unknown"
+    "k", "model", "data", "weights", "known", "noise", "start", "n_starts", "select", "control", "prior", "floor", "keep_data", "unknown"
   )
   fields <- c("means", "weights", "covariances")
   odd <- odd_values()

@@ -95,6 +95,12 @@ test_that("the prior is checked", {
   expect_snapshot(error = TRUE, gaussian_mixture(faithful, k = 2, prior = mixture_prior(dof = 0.5)))
 })
 
+test_that("keep_data is a flag", {
+  for (bad in list(NULL, NA, "yes", c(TRUE, FALSE), 1)) {
+    expect_error(gaussian_mixture(faithful, k = 1, keep_data = bad), "keep_data", class = "ember_error_argument")
+  }
+})
+
 test_that("a floor keeps variances up, in any units", {
   spread <- qnorm(ppoints(40))
   x <- cbind(c(rep(0, 6), spread), c(seq_len(6) / 1e4, spread[c(21:40, 1:20)]))

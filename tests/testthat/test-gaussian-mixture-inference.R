@@ -135,3 +135,13 @@ test_that("what the bootstrap test cannot do is an error", {
   known <- gaussian_mixture(x, known = list(weights = c(0.5, 0.5)), model = "V")
   expect_snapshot(error = TRUE, bootstrap_lrt(known))
 })
+
+test_that("coefficients and levels that are none are errors", {
+  fit <- gaussian_mixture(faithful, model = "VVV", start = 1L + (faithful$waiting > 66))
+  for (parm in list(mean, quote(x), list(1), NA, "weight[3]", 99)) {
+    expect_error(confint(fit, parm = parm), "`parm`", class = "ember_error_argument")
+  }
+  for (level in list(NULL, NA, 1, 0, "a", c(0.1, 0.2), mean)) {
+    expect_error(bootstrap_lrt(fit, level = level), "`level`", class = "ember_error_argument")
+  }
+})

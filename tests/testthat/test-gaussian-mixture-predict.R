@@ -76,3 +76,15 @@ test_that("simulate follows R's conventions", {
   )
   expect_snapshot(error = TRUE, simulate(two, nsim = 0))
 })
+
+test_that("sizes and seeds that R cannot hold are errors, not a lack of memory", {
+  line <- gaussian_mixture(faithful$waiting, model = "V", start = labels)
+  for (n in list(Inf, 2^31, 1e10, 0, NA, "a", 1.5)) {
+    expect_error(density(line, n = n), "`n`", class = "ember_error_argument")
+    expect_error(simulate(line, n = n), "`n`", class = "ember_error_argument")
+    expect_error(simulate(line, nsim = n), "`nsim`", class = "ember_error_argument")
+  }
+  for (seed in list(NA, "a", Inf, 2^31, 1:2, list(1))) {
+    expect_error(simulate(line, seed = seed), "`seed`", class = "ember_error_argument")
+  }
+})

@@ -46,3 +46,13 @@ test_that("starts that cannot be used say why", {
   expect_snapshot(error = TRUE, start_of(list(means = 1:2, weights = 1)))
   expect_snapshot(error = TRUE, gaussian_mixture(x, k = 3, start = c(1, 1, 1, 2, 2, 2)))
 })
+
+test_that("known parameters stand, whatever the start says, so the first step cannot go down", {
+  set.seed(1)
+  y <- round(stats::rnorm(20), 1)
+  fit <- gaussian_mixture(
+    y, model = "V", start = list(means = 0.3), known = list(means = 1.3), control = em_control(accelerate = "none")
+  )
+  expect_gte(min(diff(fit$trace$loglik)), -1e-9)
+  expect_equal(fit$trace$loglik[[1]], sum(stats::dnorm(y, 1.3, stats::sd(y), log = TRUE)))
+})

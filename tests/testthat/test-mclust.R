@@ -67,3 +67,11 @@ test_that("what mclust has no place for is an error", {
   holes[1, 1] <- NA
   expect_snapshot(error = TRUE, as_mclust(gaussian_mixture(holes, model = "EEE", start = labels)))
 })
+
+test_that("axes of very different lengths are no obstacle", {
+  # Rounding makes the smallest eigenvalue of such a matrix negative.
+  turn <- qr.Q(qr(matrix(c(2, 1, 0, 1, 3, 1, 0, 1, 4), 3)))
+  sigma <- array(turn %*% diag(c(1e30, 1, 1e-30)) %*% t(turn), c(3, 3, 1))
+  axes <- covariance_axes(list(k = 1L, means = matrix(0, 1, 3)), sigma, 1L, "E")
+  expect_equal(abs(axes$vectors[, 1]), abs(turn[, 1]))
+})

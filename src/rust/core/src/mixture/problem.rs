@@ -12,7 +12,7 @@ use super::prior::Prior;
 use super::rules::Rules;
 use super::source::Memory;
 use super::start::distinct::{distinct_rows, require_distinct_rows};
-use super::start::{kmeans_plus_plus, Criterion, Tree};
+use super::start::{kmeans_plus_plus, quantile_classes, Criterion, Tree};
 use super::stats::Moments;
 use crate::error::{Error, Result};
 use crate::rng;
@@ -55,7 +55,7 @@ impl Assumptions {
             prior: prior.map(|choice| choice.prior(model, k, total, rows)),
             floor: self.floor,
             noise: self.noise,
-            total_covariance: Some(&total.scatter / total.total_weight),
+            spread: Some((&total.scatter / total.total_weight).into()),
             row_weight: total.total_weight / rows as f64,
         };
         rules.validate(model, k, total.mean.len())?;
@@ -211,6 +211,9 @@ impl<'a> Problem<'a> {
                     let rows = tree.sample().data()?;
                     for criterion in [Criterion::UnequalEllipsoids, Criterion::EqualSpheres] {
                         starts.push(k, tree.sample_labels(k, criterion)?, &rows);
+                    }
+                    if rows.columns() == 1 {
+                        starts.push(k, quantile_classes(&rows, k), &rows);
                     }
                 }
                 let random = match method {

@@ -442,7 +442,10 @@ impl Search<'_> {
             // Too many parameters to examine: the fit stands as it is.
             Err(_) => return Ok(()),
         };
-        let Some(status) = saddle_status(point.is_saddle(), &point.coinciding) else {
+        // The information is that of the likelihood, which may rise at a posterior mode or at a floor.
+        let free = rules.prior.is_none() && rules.floor.is_none();
+        let rises = free && point.is_saddle();
+        let Some(status) = saddle_status(rises, &point.coinciding) else {
             return Ok(());
         };
         run.status = status;
