@@ -480,7 +480,7 @@ fn no_partition() -> Error {
 }
 
 /// The status of a point that is not a maximum; `None` if nothing speaks against it.
-fn saddle_status(rises: bool, coinciding: &[(usize, usize)]) -> Option<Status> {
+pub fn saddle_status(rises: bool, coinciding: &[(usize, usize)]) -> Option<Status> {
     let message = match coinciding.first() {
         Some((a, b)) => format!("components {a} and {b} coincide"),
         None if rises => "the log-likelihood rises in some direction".into(),
@@ -531,7 +531,7 @@ fn keep_better(best: &mut Option<Run>, run: Run) {
 }
 
 /// `mixture` with covariances in the shape that the E-step of `model` relies on.
-fn as_member(mixture: &Mixture, model: CovarianceModel) -> Mixture {
+pub fn as_member(mixture: &Mixture, model: CovarianceModel) -> Mixture {
     let mut member = Mixture {
         model,
         ..mixture.clone()
