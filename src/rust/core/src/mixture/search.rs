@@ -164,7 +164,10 @@ impl Search<'_> {
             status: fit.status.clone(),
             mixture: None,
         };
-        match table.iter_mut().find(|old| (old.k, old.model) == (k, model)) {
+        match table
+            .iter_mut()
+            .find(|old| (old.k, old.model) == (k, model))
+        {
             Some(old) => *old = cell,
             None => table.push(cell),
         }
@@ -216,13 +219,7 @@ impl Search<'_> {
     }
 
     /// One cell, whose failure is part of the answer.
-    fn fit_cell(
-        &self,
-        index: usize,
-        model: CovarianceModel,
-        nested: &[Cell],
-        stop: &Stop,
-    ) -> Cell {
+    fn fit_cell(&self, index: usize, model: CovarianceModel, nested: &[Cell], stop: &Stop) -> Cell {
         let k = self.component_counts()[index];
         match self.best_run(index, model, nested, stop) {
             Ok((run, criteria)) => Cell {
@@ -391,7 +388,11 @@ impl Search<'_> {
         stop: &Stop,
     ) -> Result<Fit> {
         let rules = self.problem.rules(model, k)?;
-        let index = self.component_counts().iter().position(|&c| c == k).unwrap_or(0);
+        let index = self
+            .component_counts()
+            .iter()
+            .position(|&c| c == k)
+            .unwrap_or(0);
         let mut starts = Vec::new();
         let mut best: Option<Run> = None;
         let mut failure = Error::Interrupted;
@@ -465,9 +466,13 @@ impl Search<'_> {
     fn criteria(&self, run: &Run, rules: &Rules) -> Result<Criteria> {
         let stats = &run.stats.stats;
         let memory = self.problem.memory();
-        Criteria::of(&run.params, stats.log_lik, stats.total_weight, &rules.known, |bic| {
-            memory.icl(&run.params, bic)
-        })
+        Criteria::of(
+            &run.params,
+            stats.log_lik,
+            stats.total_weight,
+            &rules.known,
+            |bic| memory.icl(&run.params, bic),
+        )
     }
 }
 
