@@ -31,8 +31,9 @@
 #' @param start Where to begin. `NULL` lets ember choose; `"kmeans"` and `"hierarchical"` name a
 #'   method; a vector gives each row a label `1..k` (0 for noise); an n x k matrix gives
 #'   responsibilities (with noise, one column more, the last); `list(means =, weights =, covariances
-#'   =)` gives parameters, shaped as in `known`, and so does a fit. In such a list weights default to equal ones, and
-#'   covariances to the variances of the columns. Labels, responsibilities and parameters imply `k`.
+#'   =)` gives parameters, shaped as in `known`, and so does a fit. In such a list weights default
+#'   to equal ones, and covariances to the variances of the columns. Labels, responsibilities and
+#'   parameters imply `k`.
 #' @param n_starts How many starts to try for each number of components when `start` is `NULL` or
 #'   names a method that draws at random. The best is kept; `$starts` has the others.
 #' @param select The criterion that chooses: `"BIC"`, `"ICL"` or `"AIC"`. Smaller is better.

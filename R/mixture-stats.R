@@ -286,6 +286,8 @@ mixture_from_stats <- function(expect, start, known = list(), prior = NULL, floo
   start <- mixture_parameters(start, "start", call)
   known <- known_at(known, start, call)
   check_floor(floor, start$model, TRUE, call)
+  # Known values, whatever the start says, as for rows in memory.
+  for (part in names(known)) start[[part]][] <- known[[part]]
   prior <- check_prior(prior, ncol(start$means), call)
   collect <- function(at) collect_stats(expect, at, call)
   overall <- collect(overall_component(start))

@@ -110,13 +110,7 @@ chunks_in_memory <- function(x, size = 10000) {
 chunks_text <- function(file, size = 10000, columns = NULL, sep = ",", dec = ".",
                         na_strings = c("NA", ""), header = TRUE) {
   call <- rlang::current_env()
-  if (!rlang::is_string(file)) {
-    abort_argument("file", "must be the name of a file.", NULL, call)
-  }
-  if (!is.null(columns) && (!is.character(columns) || length(columns) == 0L)) {
-    abort_argument("columns", "must be names of columns.", NULL, call)
-  }
-  if (!is_flag(header)) abort_argument("header", "must be TRUE or FALSE.", NULL, call)
+  check_text_arguments(file, columns, header, call)
   size <- check_count(size, "size", .Machine$integer.max, call)
   read_cells <- function(connection, what, lines) {
     scan(
@@ -155,6 +149,16 @@ chunks_text <- function(file, size = 10000, columns = NULL, sep = ",", dec = "."
     )
   }
   new_row_chunks(open, paste0("text file ", file, ", ", format(size), " rows at a time"))
+}
+
+check_text_arguments <- function(file, columns, header, call) {
+  if (!rlang::is_string(file)) {
+    abort_argument("file", "must be the name of a file.", NULL, call)
+  }
+  if (!is.null(columns) && (!is.character(columns) || length(columns) == 0L)) {
+    abort_argument("columns", "must be names of columns.", NULL, call)
+  }
+  if (!is_flag(header)) abort_argument("header", "must be TRUE or FALSE.", NULL, call)
 }
 
 #' @rdname row_chunks
