@@ -20,11 +20,11 @@ generics::augment
 #' @param x A fit of [gaussian_mixture()].
 #' @param what `"components"`: columns `component` (0 for noise), `size` (rows classified to it),
 #'   `proportion`, `variance` (models E, V, EII, VII), `mean` or `mean.<variable>`.
-#'   `"coefficients"`: columns `term`, `component`, `estimate`, `std.error`, and `conf.low`,
-#'   `conf.high` with `conf.int = TRUE`.
+#'   `"coefficients"`: columns `term` (as in [coef()][mixture_inference]), `estimate`, `std.error`,
+#'   and `conf.low`, `conf.high` with `conf.int = TRUE`.
 #' @param conf.int,conf.level Whether to add confidence intervals, and their coverage.
-#' @param data Data to which `augment()` adds columns; by default those of the fit. Rows that the
-#'   fit left out have `NA`.
+#' @param data Data to which `augment()` adds columns; by default those of the fit, without the
+#'   rows that it left out. A row without any value is predicted from the mixing weights.
 #' @param newdata New data to predict, instead of `data`.
 #' @param ... Passed to [vcov()][mixture_inference] by `tidy()`: `type`, `scale`.
 #' @returns A data frame (a tibble where the package tibble is installed). `glance()` has columns

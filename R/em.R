@@ -51,6 +51,7 @@
 #' @param nobs Number of observations, for BIC.
 #' @param ... Passed on to the functions, for data for example.
 #'
+#' @note The package mclust has another function `em()`. With both attached, write `ember::em()`.
 #' @returns An object of class `ember_em` (and `ember_fit`): a list with
 #' * `params` (structure of `start`), `hidden` (result of `e_step()` at `params`);
 #' * `loglik` (`NA` without `log_lik`), `df`, `nobs`;

@@ -1,3 +1,36 @@
-#' @keywords internal
+#' ember: maximum likelihood where part of the data is hidden
+#'
+#' Fits models in which something was not observed (the group that a row belongs to, a missing value,
+#' a count of your own model) by the EM algorithm. The computations run in Rust; what users see is
+#' R: a formula in, a fit out.
+#'
+#' ## Where to begin
+#'
+#' * [gaussian_mixture()] fits Gaussian mixtures and chooses the number of components. The tour is
+#'   `vignette("gaussian-mixtures")`.
+#' * [em()] runs the algorithm for a model of your own, given its E step and M step.
+#' * [em_control()] sets tolerances, acceleration and threads for both.
+#' * `vignette("mixture-algorithm")` says what is computed, and in which source file.
+#'
+#' ## What to do with a fit
+#'
+#' `print()`, [summary()][summary.ember_mixture], [plot()][plot.ember_mixture] and
+#' [autoplot()][autoplot.ember_mixture]; [predict()][predict.ember_mixture] and [uncertainty()];
+#' [coef(), vcov() and confint()][mixture_inference]; [logLik()][logLik.ember_fit], `AIC()`, `BIC()` and
+#' [ICL()]; [bootstrap_lrt()] and [anova()][anova.ember_mixture]; [merge_components()];
+#' [cdf() and quantile()][mixture_distribution]; [simulate()][simulate.ember_mixture];
+#' [tidy(), glance() and augment()][mixture_tidiers]; [as_mclust()].
+#'
+#' ## How to read a fit
+#'
+#' `$status` is `"converged"` for a maximum. Otherwise the fit warned, and print and summary say so:
+#' `"iteration_limit"`, `"degenerate"` (a component collapsed), `"saddle"`, `"interrupted"`.
+#'
+#' ## Conditions
+#'
+#' Every error inherits `ember_error` and a more specific class, such as `ember_error_argument`,
+#' `ember_error_data` or `ember_error_fit`; every warning inherits `ember_warning`. Catch them with
+#' [tryCatch()].
+#'
 #' @useDynLib ember, .registration = TRUE
 "_PACKAGE"

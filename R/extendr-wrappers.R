@@ -12,7 +12,8 @@ em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures
 #' @noRd
 mixture_information <- function(x, weights, mixture, known, estimator, scale, threads) .Call(wrap__mixture_information, x, weights, mixture, known, estimator, scale, threads)
 
-#' Merges components by entropy: the pairs joined, by the smallest component of each cluster.
+#' Merges components by entropy: the cluster of each component (rows) for 1..k clusters (columns), the pairs
+#' joined, by their clusters before, and the entropies of k..1 clusters.
 #' @noRd
 mixture_merge <- function(x, weights, mixture, threads) .Call(wrap__mixture_merge, x, weights, mixture, threads)
 

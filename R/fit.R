@@ -131,7 +131,7 @@ plot.ember_fit <- function(x, main = NULL, xlab = "Iteration", ylab = NULL, ...)
   ylab <- if (is.null(ylab)) "Log-likelihood" else ylab
   graphics::plot(
     trace$iteration, trace$loglik,
-    type = "l", main = main, xlab = xlab, ylab = ylab, las = 1, ...
+    type = "l", main = main, xlab = xlab, ylab = ylab, ...
   )
   symbols <- ifelse(trace$step %in% extrapolations, 1, 16)
   graphics::points(trace$iteration, trace$loglik, pch = symbols, cex = 0.7)

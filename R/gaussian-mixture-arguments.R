@@ -87,6 +87,29 @@ check_models <- function(model, d, call) {
   unique(model)
 }
 
+floor_models <- c("E", "V", "EII", "VII", "EEI", "VVI", "EEE", "VVV")
+
+# The models to try under a floor of the variances.
+check_floor <- function(floor, models, given, call) {
+  if (is.null(floor)) {
+    return(models)
+  }
+  if (!is.numeric(floor) || length(floor) != 1L || is.na(floor) || floor <= 0 || floor >= 1) {
+    abort_argument(
+      "floor", "must be NULL or a number between 0 and 1.", c(i = "For instance `floor = 1e-6`."), call
+    )
+  }
+  refused <- setdiff(models, floor_models)
+  if (given && length(refused) > 0L) {
+    abort_argument(
+      "floor", paste0("cannot be kept by the covariance model \"", refused[[1L]], "\"."),
+      c(i = paste0("It can by ", paste(floor_models, collapse = ", "), "."), i = "Or use `prior`."),
+      call
+    )
+  }
+  intersect(models, floor_models)
+}
+
 # The parameters held fixed, in full shape: weights (k), means (k x d), covariances (d x d x k).
 # `k` is NULL until the number of components is known; a common covariance is then left as it is.
 check_known <- function(known, d, call) {

@@ -88,7 +88,7 @@ coefficient_names <- function(table, variables) {
 #' @param object A fit of [gaussian_mixture()].
 #' @param type How the covariance matrix of the estimates is estimated: `"observed"`, the inverse of
 #'   the observed information; `"opg"`, the inverse of the sum of outer products of the rows'
-#'   scores; `"sandwich"`, which stays right when the components are not Gaussian (Huber 1967, White
+#'   scores; `"sandwich"`, which stays valid when the components are not Gaussian (Huber 1967, White
 #'   1982).
 #' @param scale `"covariance"` reports variances and covariances, `"sd"` standard deviations and
 #'   correlations.
@@ -111,7 +111,8 @@ coefficient_names <- function(table, variables) {
 #' Standard errors describe the maximum that was found. With a prior they are those of the
 #' likelihood part.
 #'
-#' @returns `coef()` a named vector, `vcov()` a named matrix, `confint()` a matrix with two columns.
+#' @returns `coef()` a named vector, `vcov()` a named matrix, `confint()` a matrix with two columns. A
+#'   fit without its data has only `coef()`; the others are an `ember_error_no_data`.
 #' @references Louis, T. A. (1982). Finding the observed information matrix when using the EM
 #'   algorithm. *Journal of the Royal Statistical Society B* 44, 226-233.
 #' @examples
@@ -187,9 +188,7 @@ confint.ember_mixture <- function(object, parm, level = 0.95, type = c(
   call <- rlang::current_env()
   type <- match_choice("type", call)
   scale <- match_choice("scale", call)
-  if (!is.numeric(level) || length(level) != 1L || is.na(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be a number between 0 and 1.", NULL, call)
-  }
+  check_level(level, call)
   table <- coefficient_table(object, coefficient_scale(scale))
   table$std_error <- sqrt(diag(stats::vcov(object, type = type, scale = scale)))
   wanted <- if (missing(parm)) seq_len(nrow(table)) else match_parameters(
@@ -204,7 +203,16 @@ confint.ember_mixture <- function(object, parm, level = 0.95, type = c(
   limits
 }
 
+check_level <- function(level, call) {
+  if (!is_number(level) || level <= 0 || level >= 1) {
+    abort_argument("level", "must be a number between 0 and 1.", NULL, call)
+  }
+}
+
 match_parameters <- function(parm, names, call) {
+  if (!is.character(parm) && !is.numeric(parm)) {
+    abort_argument("parm", paste0("must be names or numbers of coefficients, not ", describe_object(parm), "."), NULL, call)
+  }
   at <- if (is.character(parm)) match(parm, names) else match(parm, seq_along(names))
   if (anyNA(at)) {
     abort_argument(
@@ -246,16 +254,24 @@ confidence_limits <- function(table, z) {
 #' from the fitted mixture with k components, both mixtures are fitted to each, and the observed
 #' likelihood ratio is compared with theirs. The usual chi-square test does not hold here.
 #'
+#' The data must be complete and without row weights, and the fit without known parameters, noise or
+#' a prior: anything else is an `ember_error_unsupported`. The samples come from R's random numbers
+#' ([set.seed()]) and do not depend on the number of threads. A small p-value means that k components
+#' are too few *if they are Gaussian*: with enough rows any other shape asks for more of them.
+#'
 #' @param x A fit of [gaussian_mixture()], or data as for [gaussian_mixture()].
 #' @param k Numbers of components of the null hypotheses, tested in turn until one is not rejected.
 #'   By default `1, 2, ...` up to the number in the fit (up to 8 for data).
 #' @param model One covariance model; by default that of the fit, or the first letter of freedom
 #'   (`"V"`, `"VVV"`) for data.
-#' @param replicates Number of bootstrap samples.
+#' @param replicates Number of bootstrap samples, at least 1. The smallest possible p-value is
+#'   `1 / (replicates + 1)`.
 #' @param level The tests stop at the first p-value above this.
 #' @param n_starts Starts of each fit.
-#' @param control [em_control()].
+#' @param control Tolerances, threads and progress: [em_control()].
 #' @param ... Further arguments of [gaussian_mixture()] (`data`, `weights`) when `x` is not a fit.
+#' @details Ctrl-C ends the test with the samples done so far, and a warning of class
+#'   `ember_warning_interrupted`; before the first sample it is an interrupt like any other.
 #' @returns An object of class `ember_bootstrap_lrt`: a data frame with columns `k` (null),
 #'   `alternative`, `statistic` (twice the log-likelihood ratio), `p_value` (the share of samples,
 #'   the observed one included, that reach it), `replicates` (those that could be fitted). Attribute
@@ -301,6 +317,7 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
   }
   replicates <- check_starts(replicates, call, "replicates")
   n_starts <- check_starts(n_starts, call)
+  check_level(level, call)
   check_control(control, call)
   samples <- list()
   for (null in k) {
@@ -310,9 +327,23 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
     samples[[as.character(null)]] <- list(
       statistic = native$statistic, replicates = native$replicates
     )
+    done <- length(native$replicates)
+    if (done < replicates) {
+      warn_interrupted_test(null, done, replicates, call)
+      break
+    }
     if (bootstrap_p_value(native) > level) break
   }
   new_bootstrap_lrt(samples, model)
+}
+
+warn_interrupted_test <- function(null, done, replicates, call) {
+  ember_warn(
+    paste0("Interrupted after ", done, " of ", replicates, " samples for k = ", null, "."),
+    class = "interrupted",
+    details = c(i = "The p-value is that of the samples that were done."),
+    call = call
+  )
 }
 
 bootstrap_design <- function(x, data = NULL, weights = NULL, call) {

@@ -68,13 +68,14 @@ component_weights <- function(fit) {
 
 #' Integrated completed likelihood
 #'
-#' The integrated completed likelihood criterion: BIC plus twice the entropy of the hard
-#' classification, so it prefers well-separated clusters. Smaller is better, as for [stats::AIC()]
+#' The integrated completed likelihood criterion, \eqn{BIC - 2 \sum_i w_i \log \max_k r_{ik}}, with r the
+#' posterior probabilities and w the row weights: rows that are hard to classify cost, so it prefers
+#' well-separated clusters. Smaller is better, as for [stats::AIC()]
 #' and [stats::BIC()] (mclust's `icl()` has the opposite sign).
 #'
 #' @param object A fit of [gaussian_mixture()].
 #' @param ... Not used.
-#' @returns A number.
+#' @returns A number, on the scale of [stats::BIC()].
 #' @references Biernacki, C., Celeux, G. and Govaert, G. (2000). Assessing a mixture model for
 #'   clustering with the integrated completed likelihood. *IEEE Transactions on Pattern Analysis and
 #'   Machine Intelligence* 22, 719-725.

@@ -132,9 +132,7 @@ quantile.ember_mixture <- function(x, probs = seq(0, 1, 0.25), ...) {
 density.ember_mixture <- function(x, n = 512, ...) {
   call <- rlang::current_env()
   require_one_dimension(x, "density()", call)
-  if (!is.numeric(n) || length(n) != 1L || is.na(n) || n < 2) {
-    abort_argument("n", "must be a number of points, at least 2.", NULL, call)
-  }
+  n <- check_count(n, "n", 1e7, call)
   points <- density_grid(x, n)
   structure(
     list(
@@ -185,10 +183,12 @@ require_one_dimension <- function(fit, what, call) {
 #' @export
 simulate.ember_mixture <- function(object, nsim = 1, seed = NULL, n = NULL, ...) {
   call <- rlang::current_env()
-  whole <- function(value) is_number(value) && value >= 1 && value == round(value)
-  if (!whole(nsim)) abort_argument("nsim", "must be a whole number, at least 1.", NULL, call)
+  nsim <- check_count(nsim, "nsim", 1e6, call)
   if (is.null(n)) n <- if (is.null(object$data)) round(object$nobs) else nrow(object$data)
-  if (!whole(n)) abort_argument("n", "must be a whole number, at least 1.", NULL, call)
+  n <- check_count(n, "n", .Machine$integer.max, call)
+  if (!is.null(seed) && !(is_number(seed) && abs(seed) <= .Machine$integer.max)) {
+    abort_argument("seed", "must be NULL or one whole number, as for `set.seed()`.", NULL, call)
+  }
   if (!is.null(object$noise)) {
     ember_abort(
       "A mixture with noise cannot be simulated: the region of the noise is not part of the fit.",

@@ -84,7 +84,8 @@ print.summary.ember_mixture <- function(x, digits = max(3L, getOption("digits") 
 # Search, starts and end of the iterations, in plain words.
 how_fitted <- function(fit) {
   cells <- nrow(fit$table)
-  reached <- sum(fit$starts$loglik >= fit$loglik - 1e-6 * (1 + abs(fit$loglik)), na.rm = TRUE)
+  objective <- fit$loglik + fit$log_prior
+  reached <- sum(fit$starts$loglik >= objective - 1e-6 * (1 + abs(objective)), na.rm = TRUE)
   failed <- sum(is.na(fit$table$loglik))
   words <- if (fit$status == "converged") {
     sub("^converged", "Converged", status_words(fit))
@@ -101,6 +102,10 @@ how_fitted <- function(fit) {
     paste0(" Status: ", words),
     if (nrow(fit$starts) > 1L) paste0(
       " Starts: ", reached, " of ", nrow(fit$starts), " reached this maximum"
+    ),
+    if (length(fit$thin) > 0L) paste0(
+      " Few rows: component ", paste(fit$thin, collapse = ", "),
+      " has fewer rows than its parameters need"
     )
   )
 }

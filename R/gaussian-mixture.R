@@ -9,7 +9,7 @@
 #'   numeric vector (one dimension). Missing values (`NA`) are allowed: a row enters the likelihood
 #'   through the values it has. Rows without any value are left out. Factors, characters and
 #'   logicals are errors.
-#' @param k Numbers of components to try: whole numbers.
+#' @param k Numbers of components to try: whole numbers, no larger than the number of distinct rows.
 #' @param model Names of the covariance models to try; `NULL` is all of them. In one dimension `"E"`
 #'   (equal variance) and `"V"`; otherwise three letters for volume, shape and orientation, each
 #'   equal (`E`), variable (`V`) or the identity (`I`): `"EII"`, `"VII"`, `"EEI"`, `"VEI"`, `"EVI"`,
@@ -21,7 +21,8 @@
 #' @param known Parameters that are known and not estimated: a list with any of `weights` (k
 #'   numbers), `means` (k x d, or k numbers in one dimension) and `covariances` (d x d x k; or one d
 #'   x d matrix, in one dimension a number, common to all components; in one dimension also k
-#'   variances). They imply `k`.
+#'   variances). All but a common variance or matrix imply `k`; with that one, `k` must be a single
+#'   number. What is known does not count as a parameter and has no standard error.
 #' @param noise `TRUE` adds a component of uniform noise over the smallest box around the data
 #'   (along the axes or the principal components); a number is the volume of the region to use
 #'   instead. Needs complete data.
@@ -36,8 +37,11 @@
 #' @param control Tolerances and limits: [em_control()].
 #' @param prior `NULL` for maximum likelihood, or [mixture_prior()] for a posterior mode, which
 #'   cannot collapse.
-#' @param keep_data Whether the fit holds the data. Without them, predictions, standard errors and
-#'   plots need new data.
+#' @param floor `NULL`, or the smallest variance that a component may have in any direction, as a
+#'   share (between 0 and 1, for instance `1e-6`) of the variance of all rows in that direction. Units
+#'   do not matter. For the models E, V, EII, VII, EEI, VVI, EEE and VVV; the others need `prior`.
+#' @param keep_data Whether the fit holds the data. Without them `predict()` needs `newdata`, and
+#'   what needs the rows (`vcov()`, `confint()`, most plots) is an `ember_error_no_data`.
 #' @param ... Not used; an unknown argument is an error.
 #'
 #' @details
@@ -52,8 +56,10 @@
 #' `$status`: `"converged"`, `"iteration_limit"`, `"degenerate"`, `"saddle"` or `"interrupted"`.
 #'
 #' @returns An object of class `ember_mixture` (and `ember_fit`): a list with
-#' * `weights` (k), `means` (k x d), `covariances` (d x d x k); `noise`, `NULL` or `list(weight,
-#'   log_density)`;
+#' * `weights` (k), `means` (k x d, in the units of the data), `covariances` (d x d x k, in squared
+#'   units); `noise`, `NULL` or `list(weight, log_density)`, the log of one over the volume of its
+#'   region;
+#' * `thin`: components with fewer rows than their own parameters need;
 #' * `k`, `model`, `loglik`, `log_prior`, `df` (free parameters), `nobs` (sum of the row weights);
 #' * `status`, `message`, `component` (the one that collapsed, or 0), `iterations`, `passes` (of the
 #'   data);
@@ -64,10 +70,19 @@
 #' * `data` (n x d), `row_weights`, `known`, `prior`, `select`, `control`, `call`, and, from a
 #'   formula, `formula` and `terms`.
 #'
-#' @section Errors:
+#' Components come in no particular order: their numbers mean nothing. A constant column, or fewer rows
+#' than variables, leaves only the models that such data can identify (spherical ones, say); the others
+#' have a `status` and a `message` in `$table`. Standard errors and criteria take `k` and `model` as
+#' given: they do not know that these were chosen from the same data.
+#'
+#' Random starts come from R's random numbers: [set.seed()] makes a fit repeatable, on any number of
+#' threads.
+#'
+#' @section Errors and warnings:
 #' An argument that cannot be used gives an `ember_error_argument`; data that cannot be fitted
 #' (infinite values, a factor column) an `ember_error_data`; if no cell of the search can be fitted,
-#' an `ember_error_fit`. All inherit `ember_error`.
+#' an `ember_error_fit` with the whole search in its field `table`. All inherit `ember_error`. A fit
+#' that is no maximum comes with a warning of class `ember_warning` and `ember_warning_<status>`.
 #'
 #' @references
 #' Banfield, J. D. and Raftery, A. E. (1993). Model-based Gaussian and non-Gaussian clustering.
@@ -79,7 +94,8 @@
 #' Sridharan, R. Gaussian mixture models and the EM algorithm.
 #'
 #' @seealso [predict.ember_mixture()], [plot.ember_mixture()], [bootstrap_lrt()],
-#'   [merge_components()], [as_mclust()]
+#'   [merge_components()], [as_mclust()]; `vignette("gaussian-mixtures")` for a tour,
+#'   `vignette("mixture-algorithm")` for the computations.
 #' @examples
 #' fit <- gaussian_mixture(faithful, k = 1:4)
 #' fit
@@ -95,7 +111,8 @@
 #' @export
 gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NULL, known = list(),
                              noise = FALSE, start = NULL, n_starts = 10, select = "BIC",
-                             control = em_control(), prior = NULL, keep_data = TRUE, ...) {
+                             control = em_control(), prior = NULL, floor = NULL,
+                             keep_data = TRUE, ...) {
   call <- match.call()
   here <- rlang::current_env()
   check_no_dots(..., call = here)
@@ -105,14 +122,15 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
     )
   }
   row_weights <- if (inherits(x, "formula")) substitute(weights) else weights
+  if (!is_flag(keep_data)) abort_argument("keep_data", "must be TRUE or FALSE.", NULL, here)
   design <- unsupervised_design(x, data, row_weights, here)
   problem <- mixture_problem(
-    design, k, !missing(k), model, known, noise, start, n_starts, select, prior, control, here
+    design, k, !missing(k), model, known, noise, start, n_starts, select, prior, floor, control, here
   )
   native <- native_mixture_search(
     design$x, design$weights, problem$k, problem$models, problem$select, problem$start,
     problem$n_starts,
-    problem$known, problem$noise, problem$prior, control,
+    problem$known, problem$noise, problem$prior, problem$floor, control,
     call = here
   )
   fit <- new_gaussian_mixture(native, design, problem, call, here)
@@ -123,7 +141,7 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
 
 # The arguments after checks, in the shapes of the core.
 mixture_problem <- function(design, k, k_given, model, known, noise, start, n_starts, select, prior,
-                            control, call) {
+                            floor, control, call) {
   d <- ncol(design$x)
   dropped <- design$na_action
   noise <- check_noise(noise, design$x, call)
@@ -139,7 +157,7 @@ mixture_problem <- function(design, k, k_given, model, known, noise, start, n_st
   implied <- implied_components(known)
   names(implied) <- sprintf("known$%s", names(implied))
   k <- check_components(k, k_given, c(implied, if (!is.null(start$k)) list(start = start$k)), call)
-  models <- check_models(model, d, call)
+  models <- check_floor(floor, check_models(model, d, call), !is.null(model), call)
   if (length(known) > 0L) {
     known <- known_for_components(known, k, !is.null(noise), call)
   }
@@ -150,7 +168,8 @@ mixture_problem <- function(design, k, k_given, model, known, noise, start, n_st
   list(
     k = k, models = models, known = known, noise = noise, n_starts = check_starts(n_starts, call),
     start = complete_start(start$value, known, k[[1L]], design$x, !is.null(noise)),
-    select = check_select(select, call), prior = check_prior(prior, d, call), control = control
+    select = check_select(select, call), prior = check_prior(prior, d, call), floor = floor,
+    control = control
   )
 }
 
@@ -196,14 +215,15 @@ new_gaussian_mixture <- function(native, design, problem, call, error_call) {
       ),
       noise = fit$noise, k = length(components), model = fit$model,
       loglik = fit$log_lik, log_prior = fit$log_prior, df = as.integer(fit$parameters),
+      thin = fit$thin,
       nobs = if (is.null(design$weights)) nrow(design$x) else sum(design$weights),
       status = fit$status, message = fit$message, component = as.integer(fit$component),
       iterations = as.integer(fit$iterations), passes = as.integer(fit$passes),
       trace = trace_table(fit$trace), starts = starts_table(fit$starts), table = table,
       data = design$x, row_names = design$row_names, row_weights = design$weights,
       na_action = design$na_action,
-      known = problem$known, prior = problem$prior, select = problem$select,
-      control = problem$control
+      known = problem$known, prior = problem$prior, floor = problem$floor,
+      select = problem$select, control = problem$control
     ),
     class = c("ember_mixture", "ember_fit")
   )
@@ -261,7 +281,7 @@ mixture_remedy <- function(status) {
 #'
 #' @param shrinkage Weight of the prior mean, in observations; at least 0. With 0 the means have no
 #'   prior.
-#' @param mean Prior mean (d numbers); `NULL` is the mean of the data.
+#' @param mean Prior mean (d numbers, in the units of the data); `NULL` is the mean of the data.
 #' @param dof Degrees of freedom, more than d - 1; `NULL` is d + 2.
 #' @param scale Prior scale: a number, or a d x d positive definite matrix. `NULL` is the variance
 #'   of the data divided by \eqn{k^{2/d}}.

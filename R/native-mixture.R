@@ -3,8 +3,9 @@
 # posterior n x (k + noise).
 
 native_mixture_search <- function(x, weights, k, models, criterion, start, n_starts, known, noise,
-                                  prior, control, call) {
+                                  prior, floor, control, call) {
   control <- seeded(control)
+  control$floor <- floor
   native_result(
     suspendInterrupts(mixture_search(
       x, as_double_or_null(weights), as.integer(k), as.character(models), criterion, start,

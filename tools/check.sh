@@ -3,6 +3,7 @@
 # The examples and tests run with no more than Imports and testthat, so that a use of a suggested
 # package without a guard is found here (make test has them all).
 set -eu
+unset EMBER_DEV
 tools/dist.sh
 rm -rf build/check
 mkdir -p build/check
@@ -10,7 +11,7 @@ mkdir -p build/check
 # No look at a time server, no complaint about suggested packages that are not there.
 export _R_CHECK_SYSTEM_CLOCK_=FALSE _R_CHECK_FORCE_SUGGESTS_=FALSE
 export _R_CHECK_DEPENDS_ONLY_EXAMPLES_=TRUE _R_CHECK_DEPENDS_ONLY_TESTS_=TRUE
-export LANGUAGE=en NOT_CRAN=true
+export NOT_CRAN=true
 env -u R_LIBS R CMD check --no-manual --output=build/check ember_*.tar.gz || true
 
 log=build/check/ember.Rcheck/00check.log

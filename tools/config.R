@@ -9,9 +9,10 @@ Sys.setenv(PATH = paste(
 check_rust()
 
 # A source package carries its crates and builds without network, leaving nothing behind.
-# A git checkout, or EMBER_DEV=true, uses cargo's own cache and keeps the compiled crates, so
-# that the next build takes seconds.
-vendored <- file.exists("src/rust/vendor.tar.xz") && !identical(Sys.getenv("EMBER_DEV"), "true")
+# A git checkout uses cargo's own cache and keeps the compiled crates; EMBER_DEV=true does too, and
+# compiles so that the next build takes seconds.
+developing <- identical(Sys.getenv("EMBER_DEV"), "true")
+vendored <- file.exists("src/rust/vendor.tar.xz") && !developing
 
 target_dir <- "rust/target"
 if (!vendored && nzchar(Sys.getenv("CARGO_TARGET_DIR"))) {
@@ -38,6 +39,7 @@ fill(
   if (windows) "src/Makevars.win.in" else "src/Makevars.in",
   list(
     VENDORED = if (vendored) "yes" else "no",
+    PROFILE = if (developing) "develop" else "release",
     TARGET_DIR = target_dir,
     LINK_FLAGS = link_flags,
     SYSTEM_LIBS = system_libs

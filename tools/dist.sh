@@ -2,6 +2,7 @@
 # Builds ember_<version>.tar.gz with the crates inside. Works on a copy, so that a checkout never
 # holds the vendored crates and R CMD build never copies gigabytes of compiled ones.
 set -eu
+unset EMBER_DEV
 source=build/source/ember
 limit=6000000 # bytes
 

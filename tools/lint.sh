@@ -18,6 +18,13 @@ Rscript -e '
   for (found in lints) if (length(found)) print(found)
   quit(status = as.integer(sum(lengths(lints)) > 0L))' || status=1
 
+# R keeps the last of two functions of one name without a word.
+twice=$(grep -hoE '^[A-Za-z_.]+ <- function' R/*.R | sort | uniq -d)
+if [ -n "$twice" ]; then
+  echo "Defined more than once in R/: $twice" >&2
+  status=1
+fi
+
 tools/docs.sh --check || status=1
 [ "$status" = 0 ] && echo "Nothing to complain about."
 exit "$status"

@@ -2,6 +2,7 @@
 # Installs the source package as a user without network would: no route out, and a home directory
 # that is empty before and must be empty afterwards.
 set -eu
+unset EMBER_DEV
 tarball=$(ls ember_*.tar.gz)
 home=$(mktemp -d) library=$(mktemp -d)
 trap 'rm -rf "$home" "$library"' EXIT

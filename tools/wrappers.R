@@ -1,6 +1,7 @@
 # Writes R/extendr-wrappers.R from the functions that the compiled library registers.
 # R CMD INSTALL never does this: the file is committed, so that users' installations change no
 # file of R/. Run it (make wrappers) after adding or changing an #[extendr] function.
+Sys.setenv(EMBER_DEV = "true")
 library_dir <- tempfile("ember-wrappers-")
 dir.create(library_dir)
 status <- system2(

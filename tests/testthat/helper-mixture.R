@@ -13,6 +13,9 @@ mixture_cases <- function() {
     iris = list(x = as.matrix(iris[, 1:4]), labels = as.integer(iris$Species)),
     precip = list(x = as.matrix(as.vector(precip)), labels = 1L + (as.vector(precip) > 20))
   )
+  # Chemistry of 178 wines of three cultivars (Forina et al. 1986; UCI Machine Learning Repository, CC BY 4.0).
+  wine <- utils::read.csv(file.path("oracles", "wine.csv"))
+  cases$wine <- list(x = as.matrix(wine[-1L]), labels = wine$class)
   if (requireNamespace("MASS", quietly = TRUE)) {
     # MASS has 26690 where Roeder (1990) has 26960.
     galaxies <- replace(MASS::galaxies, MASS::galaxies == 26690, 26960) / 1000

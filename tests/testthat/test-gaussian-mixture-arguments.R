@@ -94,3 +94,26 @@ test_that("the prior is checked", {
   expect_snapshot(error = TRUE, gaussian_mixture(faithful, k = 2, prior = mixture_prior(mean = 1)))
   expect_snapshot(error = TRUE, gaussian_mixture(faithful, k = 2, prior = mixture_prior(dof = 0.5)))
 })
+
+test_that("a floor keeps variances up, in any units", {
+  spread <- qnorm(ppoints(40))
+  x <- cbind(c(rep(0, 6), spread), c(seq_len(6) / 1e4, spread[c(21:40, 1:20)]))
+  floor <- 1e-3
+  fit <- suppressWarnings(
+    gaussian_mixture(x, k = 2, model = "VVV", start = rep(1:2, c(6, 40)), floor = floor)
+  )
+  total <- stats::cov(x) * (nrow(x) - 1) / nrow(x)
+  shares <- apply(fit$covariances, 3L, function(sigma) min(eigen(solve(total, sigma))$values))
+  expect_true(all(shares >= floor * (1 - 1e-8)))
+  expect_equal(min(shares), floor, tolerance = 1e-6)
+  units <- c(1e6, 1e-6)
+  scaled <- suppressWarnings(gaussian_mixture(
+    sweep(x, 2L, units, "*"), k = 2, model = "VVV", start = rep(1:2, c(6, 40)), floor = floor
+  ))
+  expect_equal(scaled$loglik, fit$loglik - nrow(x) * sum(log(units)), tolerance = 1e-8)
+  error <- expect_error(
+    gaussian_mixture(x, k = 2, model = "VVE", floor = floor), class = "ember_error_argument"
+  )
+  expect_match(conditionMessage(error), "VVE", fixed = TRUE)
+  expect_error(gaussian_mixture(x, k = 2, floor = 2), class = "ember_error_argument")
+})

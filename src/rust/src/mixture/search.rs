@@ -142,6 +142,7 @@ pub fn fit_list(fit: &Fit) -> List {
     pairs.extend([
         ("log_lik", fit.criteria.log_lik.into()),
         ("log_prior", fit.log_prior.into()),
+        ("thin", fit.thin.iter().map(|&k| k as i32).collect::<Vec<_>>().into()),
         ("parameters", (fit.criteria.parameters as i32).into()),
         ("iterations", (fit.iterations as i32).into()),
         ("passes", (fit.passes as i32).into()),

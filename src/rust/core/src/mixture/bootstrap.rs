@@ -35,59 +35,83 @@ pub struct LikelihoodRatio {
 pub struct BootstrapTest {
     /// 2 (log L_alternative − log L_null) of the data.
     pub statistic: f64,
-    /// The same of every simulated sample; NaN where a model could not be fitted, or the user stopped before.
+    /// The same of every simulated sample; NaN where a model could not be fitted. Fewer than asked for if the
+    /// user stopped before.
     pub replicates: Vec<f64>,
 }
 
 impl LikelihoodRatio {
-    /// Fits both models to `data` and to `replicates` samples of its size drawn from the smaller one.
+    /// Fits both models to `data` and to `asked` samples of its size drawn from the smaller one.
     ///
     /// Sample b depends on the seed and b alone, so threads do not change the answer. `monitor(done)` returns
     /// `false` to stop.
     ///
     /// # Errors
-    /// [`Error::Degenerate`] when one of the models has no fit to the data themselves.
+    /// [`Error::Degenerate`] when one of the models has no fit to the data themselves; [`Error::Interrupted`]
+    /// when stopped before the first sample was done.
     pub fn bootstrap(
         &self,
         data: &Data,
-        replicates: usize,
+        asked: usize,
         monitor: &mut dyn FnMut(usize) -> bool,
     ) -> Result<BootstrapTest> {
-        let null = self.fit(data, self.k_null, self.seed)?;
-        let statistic = self.statistic(data, &null, self.seed)?;
+        let go_on = &mut || monitor(0);
+        let null = self.fit(data, self.k_null, self.seed, go_on)?;
+        let statistic = self.statistic(data, &null, self.seed, go_on)?;
         let samples = tasks::run(
-            replicates,
+            asked,
             self.threads,
-            |b, _| {
+            |b, stop| {
+                let go_on = &mut || !stop.is_raised();
                 let rows = data.rows();
                 let mut stream = rng::stream(self.seed, b as u64 + 1);
                 let sample = simulate(&null.mixture, rows, None, &mut stream)?;
                 let data = Data::new(sample.x.as_slice(), rows, data.columns(), None)?;
                 let seed = self.seed.wrapping_add(b as u64 + 1);
-                self.statistic(&data, &self.fit(&data, self.k_null, seed)?, seed)
+                let null = self.fit(&data, self.k_null, seed, go_on)?;
+                self.statistic(&data, &null, seed, go_on)
             },
             monitor,
         );
+        let finished = samples
+            .into_iter()
+            .flatten()
+            .filter(|sample| !matches!(sample, Err(Error::Interrupted)));
+        let replicates: Vec<f64> = finished.map(|sample| sample.unwrap_or(f64::NAN)).collect();
+        if replicates.is_empty() && asked > 0 {
+            return Err(Error::Interrupted);
+        }
         Ok(BootstrapTest {
             statistic,
-            replicates: samples
-                .into_iter()
-                .map(|sample| sample.and_then(Result::ok).unwrap_or(f64::NAN))
-                .collect(),
+            replicates,
         })
     }
 
     /// The ratio for rows whose null fit is `null`. The larger model contains the smaller, so it is at least 0.
-    fn statistic(&self, data: &Data, null: &Fit, seed: u64) -> Result<f64> {
-        let alternative = self.fit(data, self.k_alternative, seed)?;
+    fn statistic(
+        &self,
+        data: &Data,
+        null: &Fit,
+        seed: u64,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<f64> {
+        let alternative = self.fit(data, self.k_alternative, seed, go_on)?;
         let gain = alternative.criteria.log_lik - null.criteria.log_lik;
         Ok((2.0 * gain).max(0.0))
     }
 
-    fn fit(&self, data: &Data, k: usize, seed: u64) -> Result<Fit> {
+    fn fit(
+        &self,
+        data: &Data,
+        k: usize,
+        seed: u64,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Fit> {
         let problem = Problem::new(data, Assumptions::default(), 1)?;
         let moments = problem.partitions(&[k], Method::Both, self.n_starts, seed)?;
-        let partitions = moments.into_iter().map(|moments| PartitionsOf { k, moments });
+        let partitions = moments
+            .into_iter()
+            .map(|moments| PartitionsOf { k, moments });
         let search = Search {
             problem: &problem,
             models: vec![self.model],
@@ -96,7 +120,18 @@ impl LikelihoodRatio {
             criterion: Criterion::Bic,
             settings: self.settings.clone(),
         };
-        let found = search.run(&mut |_| Flow::Continue)?;
+        let mut stopped = false;
+        let found = search.run(&mut |_| {
+            stopped |= !go_on();
+            if stopped {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        })?;
+        if stopped {
+            return Err(Error::Interrupted); // what it reached is not the maximum
+        }
         let reason = found.table.first().map_or("", |cell| cell.status.message());
         found.fit.ok_or_else(|| Error::Degenerate {
             component: 0,

@@ -117,6 +117,8 @@ pub struct Fit {
     pub trace: Trace,
     /// Every start of the selected cell, in order.
     pub starts: Vec<StartReport>,
+    /// Components (1-based) with fewer rows than their own parameters need.
+    pub thin: Vec<usize>,
 }
 
 impl Fit {
@@ -137,6 +139,7 @@ impl Fit {
             drop: run.drop,
             trace: run.trace,
             starts,
+            thin: Vec::new(),
         }
     }
 }

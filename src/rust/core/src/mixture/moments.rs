@@ -63,24 +63,26 @@ pub fn moments(
     reference: &Mixture,
     total: Option<&TotalScatter>,
 ) -> Result<Moments> {
-    let (d, k) = (reference.dim(), reference.components());
+    let k = reference.components();
     let first_only = stats.crosses.nrows() == 0;
     let mut means = reference.means.clone();
     let mut scatters = Vec::with_capacity(k);
+    let mut shared = None;
     for component in 0..k {
-        let root = root(&reference.covariances[component])?;
-        let count = stats.counts[component];
-        let mean = if count > 0.0 {
-            stats.sums.column(component) / count
-        } else {
-            DVector::zeros(d)
+        let root = match shared.take() {
+            Some(root) if reference.model.is_pooled() => root,
+            _ => root(&reference.covariances[component])?,
         };
-        let shift = &root * &mean;
-        means.set_column(component, &(means.column(component) + shift));
-        if !first_only {
-            let within = centered_cross(stats, component, count, &mean);
-            scatters.push(symmetric(&root * within * root.transpose()));
+        let count = stats.counts[component];
+        if count > 0.0 {
+            means
+                .column_mut(component)
+                .gemv(1.0 / count, &root, &stats.sums.column(component), 1.0);
         }
+        if !first_only {
+            scatters.push(component_scatter(stats, component, &root));
+        }
+        shared = Some(root);
     }
     let scatter = if first_only {
         Scatter::Pooled(pooled_scatter(stats, reference, total)?)
@@ -96,20 +98,55 @@ pub fn moments(
     })
 }
 
-/// S_k − N_k ȳ ȳᵀ in whitened coordinates (diagonal when only the diagonal was kept).
-fn centered_cross(
+/// W_k = L_k (S_k − N_k ȳ_k ȳ_kᵀ) L_kᵀ, diagonal when only the diagonal of S_k was kept.
+///
+/// Written out, because small mixtures spend their time here: W = L M is filled from below, where nothing is
+/// needed any more, and W Lᵀ likewise.
+fn component_scatter(
     stats: &MixtureStats,
     component: usize,
-    count: f64,
-    mean: &DVector<f64>,
+    root: &DMatrix<f64>,
 ) -> DMatrix<f64> {
-    let d = mean.len();
+    let d = root.nrows();
+    let count = stats.counts[component];
     let cross = stats.crosses.column(component);
+    let sum = stats.sums.column(component);
+    let scale = if count > 0.0 { 1.0 / count } else { 0.0 };
+    let mut scatter = DMatrix::zeros(d, d);
     if cross.len() == d {
-        let square = |i: usize| (cross[i] - count * mean[i] * mean[i]).max(0.0);
-        return DMatrix::from_diagonal(&DVector::from_fn(d, |i, _| square(i)));
+        for i in 0..d {
+            let within = (cross[i] - scale * sum[i] * sum[i]).max(0.0);
+            scatter[(i, i)] = root[(i, i)] * root[(i, i)] * within;
+        }
+        return scatter;
     }
-    unpack(cross.as_slice(), d) - mean * mean.transpose() * count
+    let mut at = 0;
+    for i in 0..d {
+        for j in 0..=i {
+            let within = cross[at] - scale * sum[i] * sum[j];
+            scatter[(i, j)] = within;
+            scatter[(j, i)] = within;
+            at += 1;
+        }
+    }
+    for j in 0..d {
+        for i in (0..d).rev() {
+            scatter[(i, j)] = (0..=i).map(|l| root[(i, l)] * scatter[(l, j)]).sum();
+        }
+    }
+    for i in 0..d {
+        for j in (0..d).rev() {
+            scatter[(i, j)] = (0..=j).map(|l| scatter[(i, l)] * root[(j, l)]).sum();
+        }
+    }
+    for i in 0..d {
+        for j in 0..i {
+            let entry = 0.5 * (scatter[(i, j)] + scatter[(j, i)]);
+            scatter[(i, j)] = entry;
+            scatter[(j, i)] = entry;
+        }
+    }
+    scatter
 }
 
 /// W = T − B from first moments, computed in whitened coordinates.

@@ -9,12 +9,13 @@
 use nalgebra::DMatrix;
 
 use super::criteria::{Criteria, Criterion};
+use super::degeneracy::thin_components;
 use super::fit::{Expectation, Fit, GaussianMixture, StartReport};
 use super::maximize::maximize;
 use super::model::{CovarianceModel, Mixture, Noise};
 use super::problem::Problem;
 use super::rules::Rules;
-use super::saddle::Stationarity;
+use super::saddle::{coinciding, Stationarity};
 use super::source::{Memory, Source};
 use super::stats::Moments;
 use crate::em::{Flow, Model, Outcome, Progress, Settings, Status};
@@ -24,7 +25,7 @@ use crate::tasks::{self, Stop};
 /// Plain EM steps that every start of a cell is given before the best go on.
 const SHORT_ITERATIONS: usize = 5;
 
-/// Starts of a cell that go on to convergence after the short runs.
+/// Starts of a cell that go on to convergence: the tree's, and the best of the others after the short runs.
 const FINALISTS: usize = 2;
 
 /// Distance to the limit (log-likelihood units) at which a cell that is only compared may rest.
@@ -252,10 +253,13 @@ impl Search<'_> {
                 return Err(Error::Interrupted);
             }
         }
-        short.sort_by(|a, b| b.0.total_cmp(&a.0));
+        // The first start is the tree's, which sees more of the data than its first steps show.
+        let (first, mut others) = (short.first().cloned(), short);
+        others.drain(..others.len().min(1));
+        others.sort_by(|a, b| b.0.total_cmp(&a.0));
         let settings = self.comparison_settings();
         let mut best: Option<Run> = None;
-        for (_, start) in short.into_iter().take(FINALISTS) {
+        for (_, start) in first.into_iter().chain(others).take(FINALISTS) {
             let leader = best.as_ref().map(|run| run.objective);
             match self.race_from(start, &rules, &settings, leader, stop) {
                 Ok(run) => keep_better(&mut best, run),
@@ -407,11 +411,22 @@ impl Search<'_> {
             self.examine(&mut best, &rules, stop)?;
         }
         let criteria = self.criteria(&best, &rules)?;
-        Ok(Fit::new(best, criteria, starts))
+        let thin = thin_components(&best.params, &best.stats.moments, &rules);
+        Ok(Fit {
+            thin,
+            ..Fit::new(best, criteria, starts)
+        })
     }
 
     /// Whether `run` stopped at a maximum: goes on from beside a saddle, or says so in the status.
     fn examine(&self, run: &mut Run, rules: &Rules, stop: &Stop) -> Result<()> {
+        if rules.prior.is_some() || rules.floor.is_some() {
+            // The maximum of another objective: the likelihood may well rise away from it.
+            if let Some(status) = saddle_status(false, &coinciding(&run.params)?) {
+                run.status = status;
+            }
+            return Ok(());
+        }
         let mut memory = Memory {
             total: None, // second moments are needed in every direction
             ..self.problem.memory()

@@ -1,5 +1,6 @@
 //! A block of rows in the cache: contiguous columns, padded to whole vectors with rows of weight zero.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::super::data::Data;
@@ -25,30 +26,61 @@ pub(super) struct Scratch {
     pub weights: Lines,
     /// Log-densities of the rows.
     pub log_density: Lines,
+    shape: Shape,
+}
+
+/// What a scratch has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    stride: usize,
+    /// Columns of data, responsibilities and whitened data.
+    x: usize,
+    r: usize,
+    y: usize,
+}
+
+thread_local! {
+    /// What this thread used last: small data come back thousands of times.
+    static SPARE: Cell<Option<Scratch>> = const { Cell::new(None) };
 }
 
 impl Scratch {
-    pub fn new(components: &Components) -> Self {
-        let stride = components.block_rows();
+    /// Lends this thread's scratch memory for `components` to `work`.
+    pub fn with<T>(components: &Components, work: impl FnOnce(&mut Scratch) -> T) -> T {
         let whitened = match components.family {
             Family::Full => components.dim * components.count,
             Family::PooledFull | Family::PooledDiagonal => components.dim,
             Family::Small | Family::Diagonal | Family::Logit => 0,
         };
-        Self::of(stride, components.dim, components.terms(), whitened)
+        let shape = Shape {
+            stride: components.block_rows(),
+            x: components.dim,
+            r: components.terms(),
+            y: whitened,
+        };
+        let spare = SPARE.take().filter(|spare| spare.shape == shape);
+        let mut scratch = spare.unwrap_or_else(|| Self::new(shape));
+        let result = work(&mut scratch);
+        SPARE.set(Some(scratch));
+        result
     }
 
     /// Blocks of `stride` rows with that many columns of each kind.
     pub fn of(stride: usize, x: usize, r: usize, y: usize) -> Self {
-        let columns = |count: usize| Lines::new(count * stride);
+        Self::new(Shape { stride, x, r, y })
+    }
+
+    fn new(shape: Shape) -> Self {
+        let columns = |count: usize| Lines::new(count * shape.stride);
         Scratch {
-            stride,
-            x: columns(x),
-            r: columns(r),
-            y: columns(y),
+            stride: shape.stride,
+            x: columns(shape.x),
+            r: columns(shape.r),
+            y: columns(shape.y),
             strip: columns(STRIP),
             weights: columns(1),
             log_density: columns(1),
+            shape,
         }
     }
 }

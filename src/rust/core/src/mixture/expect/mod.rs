@@ -68,7 +68,7 @@ pub fn expect_on(
     let pool = Pool::new(&components);
     map_merge(data.rows(), threads, |rows| {
         let mut stats = pool.stats();
-        pool.with(|scratch| {
+        Scratch::with(&components, |scratch| {
             let pass = Pass {
                 data,
                 components: &components,
@@ -133,7 +133,6 @@ fn posterior_pass(
 ) -> Result<()> {
     check_columns(data, mixture)?;
     let components = Components::new(mixture, None)?;
-    let pool = Pool::new(&components);
     let shards = shards(data.rows());
     let outputs = split(&shards, data.rows(), posterior, log_density);
     let shard_rows = shards[0].len();
@@ -142,7 +141,7 @@ fn posterior_pass(
         let mut output = outputs[rows.start / shard_rows]
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let finite = pool.with(|scratch| {
+        let finite = Scratch::with(&components, |scratch| {
             let pass = Pass {
                 data,
                 components: &components,
@@ -192,10 +191,9 @@ fn split<'a>(
     outputs
 }
 
-/// Memory for the threads at work, so that shards do not allocate.
+/// Statistics for the threads at work, so that shards do not allocate.
 struct Pool<'a> {
     components: &'a Components,
-    scratch: Mutex<Vec<Scratch>>,
     stats: Mutex<Vec<MixtureStats>>,
 }
 
@@ -203,20 +201,8 @@ impl<'a> Pool<'a> {
     fn new(components: &'a Components) -> Self {
         Pool {
             components,
-            scratch: Mutex::new(Vec::new()),
             stats: Mutex::new(Vec::new()),
         }
-    }
-
-    /// Lends scratch memory to `work`.
-    fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let idle = self.scratch.lock().ok().and_then(|mut idle| idle.pop());
-        let mut scratch = idle.unwrap_or_else(|| Scratch::new(self.components));
-        let result = work(&mut scratch);
-        if let Ok(mut idle) = self.scratch.lock() {
-            idle.push(scratch);
-        }
-        result
     }
 
     /// Statistics of no rows.

@@ -45,16 +45,21 @@ const LONGEST_STEP: f64 = 0.5;
 /// and then any axes in their plane will do.
 const MAX_AXES_SWEEPS: usize = 100;
 
-/// Covariance matrices of EVE or VVE from the best of several starts: the axes of `start` and of the pooled
-/// scatter; without `start` also those of each S_k. With the axes of `start` among them the objective cannot
-/// fall.
+/// Covariance matrices of EVE or VVE: down from the axes of `start`, so that the objective cannot fall; without
+/// it, from the best of several axes, those of the pooled scatter and of each S_k.
 pub(super) fn maximize(
     evidence: &Evidence,
     start: Option<&[DMatrix<f64>]>,
     volume: Volume,
 ) -> Result<Vec<DMatrix<f64>>> {
+    if let Some(previous) = start {
+        // Inside EM the axes turn little: going down from where they were is enough to ascend.
+        let mut axes = Axes::new(evidence, common_axes(previous), volume);
+        axes.descend();
+        return axes.covariances();
+    }
     let mut best: Option<(f64, Axes)> = None;
-    for axes in starts(evidence, start)? {
+    for axes in starts(evidence)? {
         let mut candidate = Axes::new(evidence, axes, volume);
         for _ in 0..SWEEPS {
             candidate.sweep();
@@ -69,15 +74,10 @@ pub(super) fn maximize(
     axes.covariances()
 }
 
-fn starts(evidence: &Evidence, start: Option<&[DMatrix<f64>]>) -> Result<Vec<DMatrix<f64>>> {
+fn starts(evidence: &Evidence) -> Result<Vec<DMatrix<f64>>> {
     let mut starts = vec![symmetric_eigen(&evidence.pooled())?.1];
-    match start {
-        Some(previous) => starts.push(common_axes(previous)),
-        None => {
-            for scatter in &evidence.scatters {
-                starts.push(symmetric_eigen(scatter)?.1);
-            }
-        }
+    for scatter in &evidence.scatters {
+        starts.push(symmetric_eigen(scatter)?.1);
     }
     Ok(starts)
 }
