@@ -10,8 +10,8 @@ for (file in c("cases", "programs", "clock", "report")) source(sprintf("bench/li
 
 # Numbers of iterations whose difference is timed; all give the log-likelihood after ten.
 counts <- list(
-  ember = list(A = c(10, 50), B = c(10, 50), C = c(10, 40), D = c(10, 210)),
-  mclust = list(A = c(10, 16), B = c(10, 16), C = c(10, 16), D = c(10, 20)),
+  ember = list(A = c(10, 50), B = c(10, 50), C = c(10, 40), D = c(10, 130)),
+  mclust = list(A = c(10, 15), B = c(10, 15), C = c(10, 15), D = c(10, 20)),
   sklearn = list(A = c(10, 25), B = c(10, 16), C = c(10, 30), D = c(10, 20))
 )
 repeats <- c(ember = 5L, mclust = 3L, sklearn = 3L)
@@ -255,4 +255,4 @@ run <- function(binary, results_file) {
   write_results(results_file)
 }
 
-run("bench/target/release/ember-bench", "bench/results.md")
+if (!interactive()) run(binary = "bench/target/release/ember-bench", results_file = "bench/results.md")

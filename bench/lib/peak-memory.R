@@ -4,10 +4,10 @@ source("bench/lib/programs.R")
 arguments <- commandArgs(TRUE)
 case <- readRDS(arguments[[3L]])
 suppressPackageStartupMessages(library(arguments[[1L]], character.only = TRUE))
-gc()
+invisible(gc())
 if (arguments[[2L]] == "fit") {
   iterate <- switch(arguments[[1L]], ember = ember_iterate(1L), mclust = mclust_iterate)
-  iterate(case, 10L)
+  invisible(iterate(case, 10L))
 }
 peak <- grep("^VmHWM:", readLines("/proc/self/status"), value = TRUE)
 cat(gsub("[^0-9]", "", peak), "\n")

@@ -35,25 +35,24 @@ mclust_parameters <- function(case) {
   list(pro = case$start$weights, mean = t(case$start$means), variance = variance)
 }
 
-# mclust reports the log-likelihood that its last E-step found, before the last update.
 mclust_iterate <- function(case, iterations) {
-  control <- mclust::emControl(tol = 0, itmax = iterations + 1L)
+  control <- mclust::emControl(tol = 0, itmax = iterations)
   mclust::em(case$x, case$model, mclust_parameters(case), control = control)$loglik
 }
 
-# sklearn in a process of its own, which answers one line of numbers per call.
-sklearn_script <- "bench/sklearn_mixtures.py"
-
-sklearn_call <- function(...) {
-  one_thread <- paste0(c("OMP", "OPENBLAS", "MKL"), "_NUM_THREADS=1")
-  lines <- system2("python3", c(sklearn_script, ...), stdout = TRUE, env = one_thread)
-  utils::read.table(text = lines, header = TRUE)
+# sklearn in a process of its own, which answers a table of one line per call. R's library path would
+# lead another Python to the system's libpython.
+python <- function(..., stderr = "") {
+  arguments <- c("bench/sklearn_mixtures.py", ...)
+  system2("python3", arguments, stdout = TRUE, stderr = stderr, env = "LD_LIBRARY_PATH=")
 }
 
+sklearn_call <- function(...) utils::read.table(text = python(...), header = TRUE)
+
+# NULL when Python, numpy, sklearn or threadpoolctl is not there.
 sklearn_version <- function() {
-  if (!nzchar(Sys.which("python3"))) {
-    return(NULL)
+  if (nzchar(Sys.which("python3"))) {
+    version <- suppressWarnings(python("version", stderr = FALSE))
+    if (is.null(attr(version, "status"))) version
   }
-  version <- suppressWarnings(system2("python3", c(sklearn_script, "version"), TRUE, FALSE))
-  if (is.null(attr(version, "status"))) version
 }

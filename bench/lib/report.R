@@ -16,7 +16,10 @@ say_table <- function(table) {
   cells <- rbind(names(table), vapply(table, as.character, character(nrow(table))))
   cells[is.na(cells)] <- "-"
   width <- apply(nchar(cells), 2L, max)
-  line <- function(row) paste0("| ", paste(formatC(row, width = -width), collapse = " | "), " |")
+  line <- function(row) {
+    padded <- paste0(row, strrep(" ", width - nchar(row)))
+    paste0("| ", paste(padded, collapse = " | "), " |")
+  }
   rule <- paste0("|", paste(strrep("-", width + 2L), collapse = "|"), "|")
   say("", line(cells[1L, ]), rule, apply(cells[-1L, , drop = FALSE], 1L, line))
 }
