@@ -231,15 +231,27 @@ check_columns <- function(x, variables, call) {
       )
     }
     if (all(is.na(x[, j]))) {
-      abort_data(
-        paste0("Column `", variables[[j]], "` of `x` has no observed value."),
-        c(i = "Leave the column out."), column = variables[[j]], call = call
-      )
+      abort_unobserved(variables[[j]], call)
     }
   }
 }
 
+abort_unobserved <- function(column, call) {
+  abort_data(
+    paste0("Column `", column, "` of `x` has no observed value."),
+    c(i = "Leave the column out."), column = column, call = call
+  )
+}
+
 check_row_weights <- function(weights, n, call) {
+  weights <- check_weight_values(weights, n, call)
+  if (!is.null(weights) && !any(weights > 0)) {
+    abort_argument("weights", "must not all be zero.", NULL, call)
+  }
+  weights
+}
+
+check_weight_values <- function(weights, n, call) {
   if (is.null(weights)) {
     return(NULL)
   }
@@ -260,28 +272,16 @@ check_row_weights <- function(weights, n, call) {
       "must be finite and not negative.", c(x = paste0("Weight ", bad, " is ", weights[[bad]], "."))
     )
   }
-  if (!any(weights > 0)) {
-    fail("must not all be zero.")
-  }
   weights
 }
 
 # A row with nothing observed says nothing about the parameters.
 drop_empty_rows <- function(design) {
-  if (!anyNA(design$x)) {
-    return(design)
-  }
-  empty <- which(rowSums(is.na(design$x)) == ncol(design$x))
+  empty <- empty_rows(design$x)
   if (length(empty) == 0L) {
     return(design)
   }
-  rlang::inform(
-    paste0(
-      "Left out ", length(empty), if (length(empty) == 1L) " row" else " rows",
-      " with no observed value."
-    ),
-    class = "ember_message_empty_rows"
-  )
+  inform_empty_rows(length(empty))
   names(empty) <- design$row_names[empty]
   design$na_action <- structure(empty, class = "omit")
   design$x <- design$x[-empty, , drop = FALSE]
@@ -295,22 +295,33 @@ drop_empty_rows <- function(design) {
   design
 }
 
+empty_rows <- function(x) {
+  if (anyNA(x)) which(rowSums(is.na(x)) == ncol(x)) else integer()
+}
+
+inform_empty_rows <- function(count) {
+  rlang::inform(
+    paste0("Left out ", count, if (count == 1L) " row" else " rows", " with no observed value."),
+    class = "ember_message_empty_rows"
+  )
+}
+
 # New rows for a fit: the same columns, in the same order. Rows with nothing observed stay (their
 # answer is the prior), since a prediction has one value per row.
-newdata_matrix <- function(object, newdata, call = rlang::caller_env()) {
+newdata_matrix <- function(object, newdata, call = rlang::caller_env(), arg = "newdata") {
   variables <- colnames(object$means)
   x <- if (is.null(object$terms)) {
-    match_columns(newdata, variables, call)
+    match_columns(newdata, variables, call, arg)
   } else {
-    frame <- new_model_frame(object$terms, newdata, call)
-    terms_columns(frame, object$terms, call, "newdata")
+    frame <- new_model_frame(object$terms, newdata, call, arg)
+    terms_columns(frame, object$terms, call, arg)
   }
   if (!is.finite(sum(x))) {
     infinite <- which(colSums(is.infinite(x)) > 0)
     if (length(infinite) > 0L) {
       abort_data(
-        paste0("Column `", variables[[infinite[[1L]]]], "` of `newdata` has infinite values."),
-        c(i = "Set them to NA to predict from the other columns."),
+        paste0("Column `", variables[[infinite[[1L]]]], "` of `", arg, "` has infinite values."),
+        c(i = "Correct them, or set them to NA: missing values are allowed."),
         column = variables[[infinite[[1L]]]], call = call
       )
     }
@@ -318,33 +329,33 @@ newdata_matrix <- function(object, newdata, call = rlang::caller_env()) {
   x
 }
 
-new_model_frame <- function(terms, newdata, call) {
+new_model_frame <- function(terms, newdata, call, arg) {
   rlang::try_fetch(
     stats::model.frame(terms, as.data.frame(newdata), na.action = stats::na.pass),
     error = function(cnd) {
       abort_argument(
-        "newdata", "does not have the variables of the fit.", c(x = conditionMessage(cnd)), call
+        arg, "does not have the variables of the fit.", c(x = conditionMessage(cnd)), call
       )
     }
   )
 }
 
 # By name where both have names, by position otherwise.
-match_columns <- function(newdata, variables, call) {
+match_columns <- function(newdata, variables, call, arg) {
   if (is.data.frame(newdata) && all(variables %in% names(newdata))) {
     newdata <- newdata[variables]
   } else if (is.null(dim(newdata)) && is.atomic(newdata) && length(variables) > 1L) {
     # One row, as a vector.
     newdata <- matrix(newdata, nrow = 1L, dimnames = list(NULL, names(newdata)))
   }
-  x <- plain_matrix(newdata, call, "newdata")
+  x <- plain_matrix(newdata, call, arg)
   names <- colnames(x)
   if (!is.null(names) && all(variables %in% names)) {
     return(x[, variables, drop = FALSE])
   }
   if (ncol(x) != length(variables)) {
     abort_argument(
-      "newdata", paste0(
+      arg, paste0(
         "must have the columns of the fit: ", paste0("`", variables, "`", collapse = ", "), "."
       ),
       c(x = paste0("It has ", ncol(x), if (ncol(x) == 1L) " column." else " columns.")), call

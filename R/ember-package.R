@@ -1,7 +1,7 @@
 #' ember: maximum likelihood where part of the data is hidden
 #'
-#' Fits models in which something was not observed (the group that a row belongs to, a missing value,
-#' a count of your own model) by the EM algorithm. The computations run in Rust; what users see is
+#' Fits models in which something was not observed (the group that a row belongs to, a missing
+#' value, a count of your own model) by the EM algorithm. The computations run in Rust; what users see is
 #' R: a formula in, a fit out.
 #'
 #' ## Where to begin
@@ -16,8 +16,8 @@
 #'
 #' `print()`, [summary()][summary.ember_mixture], [plot()][plot.ember_mixture] and
 #' [autoplot()][autoplot.ember_mixture]; [predict()][predict.ember_mixture] and [uncertainty()];
-#' [coef(), vcov() and confint()][mixture_inference]; [logLik()][logLik.ember_fit], `AIC()`, `BIC()` and
-#' [ICL()]; [bootstrap_lrt()] and [anova()][anova.ember_mixture]; [merge_components()];
+#' [coef(), vcov() and confint()][mixture_inference]; [logLik()][logLik.ember_fit], `AIC()`, `BIC()`
+#' and [ICL()]; [bootstrap_lrt()] and [anova()][anova.ember_mixture]; [merge_components()];
 #' [cdf() and quantile()][mixture_distribution]; [simulate()][simulate.ember_mixture];
 #' [tidy(), glance() and augment()][mixture_tidiers]; [as_mclust()].
 #'

@@ -43,7 +43,7 @@ mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternative, repl
 
 #' One E-step over some rows.
 #' @noRd
-mixture_stats <- function(x, weights, mixture, threads) .Call(wrap__mixture_stats, x, weights, mixture, threads)
+mixture_expect <- function(x, weights, mixture, threads) .Call(wrap__mixture_expect, x, weights, mixture, threads)
 
 #' Adds two statistics taken at the same parameters.
 #' @noRd
@@ -55,7 +55,7 @@ mixture_moments <- function(stats, mixture) .Call(wrap__mixture_moments, stats, 
 
 #' One M-step.
 #' @noRd
-mixture_update <- function(stats, mixture, rules) .Call(wrap__mixture_update, stats, mixture, rules)
+mixture_maximize <- function(stats, mixture, rules) .Call(wrap__mixture_maximize, stats, mixture, rules)
 
 #' EM whose E-steps are an R function of the parameters.
 #' @noRd

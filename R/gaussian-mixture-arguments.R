@@ -274,10 +274,11 @@ check_positive_definite <- function(sigma, name, component, call) {
   }
 }
 
-# NULL, or the log density of uniform noise over the region the data lie in.
-check_noise <- function(noise, x, call) {
-  if (is.logical(noise) && length(noise) == 1L && !is.na(noise)) {
-    return(if (noise) list(log_density = -log_volume(x, call)))
+# NULL, or the log density of uniform noise over the region the data lie in, whose log volume is the
+# promise `log_volume`.
+check_noise <- function(noise, log_volume, call) {
+  if (is_flag(noise)) {
+    return(if (noise) list(log_density = -check_volume(log_volume, call)))
   }
   if (is.numeric(noise) && length(noise) == 1L && is.finite(noise) && noise > 0) {
     return(list(log_density = -log(noise)))
@@ -290,22 +291,28 @@ check_noise <- function(noise, x, call) {
 
 # The smaller of two boxes around the data: along the axes, and along the principal components (as
 # mclust's hypvol()).
-log_volume <- function(x, call) {
-  log_box <- function(x) sum(log(apply(x, 2L, function(column) diff(range(column, na.rm = TRUE)))))
-  complete <- x[stats::complete.cases(x), , drop = FALSE]
-  boxes <- log_box(x)
-  if (nrow(complete) == nrow(x) && ncol(x) > 1L) {
-    boxes <- c(boxes, log_box(stats::prcomp(x)$x))
+log_volume <- function(x) {
+  boxes <- log_box(column_ranges(x))
+  if (!anyNA(x) && ncol(x) > 1L) {
+    boxes <- c(boxes, log_box(column_ranges(stats::prcomp(x)$x)))
   }
-  volume <- min(boxes)
-  if (!is.finite(volume)) {
+  min(boxes)
+}
+
+# Smallest and largest value of each column, 2 x d.
+column_ranges <- function(x) apply(x, 2L, range, na.rm = TRUE)
+
+log_box <- function(ranges) sum(log(ranges[2L, ] - ranges[1L, ]))
+
+check_volume <- function(log_volume, call) {
+  if (!is.finite(log_volume)) {
     abort_argument(
       "noise",
       "cannot be TRUE: the data have no volume (a column, or a combination of some, is constant).",
       c(i = "Give the volume of the region yourself, or leave the column out."), call
     )
   }
-  volume
+  log_volume
 }
 
 check_prior <- function(prior, d, call) {

@@ -111,8 +111,8 @@ coefficient_names <- function(table, variables) {
 #' Standard errors describe the maximum that was found. With a prior they are those of the
 #' likelihood part.
 #'
-#' @returns `coef()` a named vector, `vcov()` a named matrix, `confint()` a matrix with two columns. A
-#'   fit without its data has only `coef()`; the others are an `ember_error_no_data`.
+#' @returns `coef()` a named vector, `vcov()` a named matrix, `confint()` a matrix with two columns.
+#'   A fit without its data has only `coef()`; the others are an `ember_error_no_data`.
 #' @references Louis, T. A. (1982). Finding the observed information matrix when using the EM
 #'   algorithm. *Journal of the Royal Statistical Society B* 44, 226-233.
 #' @examples
@@ -257,8 +257,8 @@ confidence_limits <- function(table, z) {
 #'
 #' The data must be complete and without row weights, and the fit without known parameters, noise or
 #' a prior: anything else is an `ember_error_unsupported`. The samples come from R's random numbers
-#' ([set.seed()]) and do not depend on the number of threads. A small p-value means that k components
-#' are too few *if they are Gaussian*: with enough rows any other shape asks for more of them.
+#' ([set.seed()]) and do not depend on the number of threads. A small p-value means that k
+#' components are too few *if they are Gaussian*: with enough rows any other shape asks for more.
 #'
 #' @param x A fit of [gaussian_mixture()], or data as for [gaussian_mixture()].
 #' @param k Numbers of components of the null hypotheses, tested in turn until one is not rejected.

@@ -18,6 +18,9 @@ check_start <- function(start, n, d, noise, dropped, call) {
     }
     return(list(value = start, k = NULL))
   }
+  if (inherits(start, "ember_mixture")) {
+    start <- unclass(start)[c("weights", "means", "covariances")]
+  }
   if (is.list(start) && !is.data.frame(start)) {
     return(start_parameters(start, d, call))
   }
@@ -74,24 +77,24 @@ start_responsibilities <- function(z, n, noise, dropped, call) {
   list(value = matrix(as.double(z), nrow(z)), k = k)
 }
 
-start_parameters <- function(start, d, call) {
-  check_parameter_list(start, "start", call)
+start_parameters <- function(start, d, call, argument = "start") {
+  check_parameter_list(start, argument, call)
   if (is.null(start$means)) {
-    abort_argument("start", "must have `means` when it is a list.", NULL, call)
+    abort_argument(argument, "must have `means` when it is a list.", NULL, call)
   }
-  value <- list(means = check_means(start$means, d, "start", call))
+  value <- list(means = check_means(start$means, d, argument, call))
   k <- nrow(value$means)
   if (!is.null(start$weights)) value$weights <- check_weights_of_components(
-    start$weights, "start", call
+    start$weights, argument, call
   )
   if (!is.null(start$covariances)) value$covariances <- check_covariances(
-    start$covariances, d, "start", call
+    start$covariances, d, argument, call
   )
   sizes <- unlist(implied_components(value))
   if (any(sizes != k)) {
     facts <- paste0("`", names(sizes), "` has ", sizes, collapse = ", ")
     abort_argument(
-      "start", "disagrees about the number of components.", c(x = paste0(facts, ".")), call
+      argument, "disagrees about the number of components.", c(x = paste0(facts, ".")), call
     )
   }
   list(value = expand_covariances(value, k), k = k)
@@ -99,7 +102,7 @@ start_parameters <- function(start, d, call) {
 
 # A list of starting parameters with all its parts: known values, whatever the start says; for what
 # is left out equal weights and the variances of the columns.
-complete_start <- function(start, known, k, x, noise) {
+complete_start <- function(start, known, k, design, noise) {
   if (!is.list(start)) {
     return(start)
   }
@@ -108,8 +111,10 @@ complete_start <- function(start, known, k, x, noise) {
     start$weights <- rep((1 - 0.05 * noise) / k, k)
   }
   if (is.null(start$covariances)) {
-    variances <- apply(x, 2L, stats::var, na.rm = TRUE)
-    start$covariances <- array(diag(variances, ncol(x)), c(ncol(x), ncol(x), k))
+    variances <- design$variances
+    if (is.null(variances)) variances <- apply(design$x, 2L, stats::var, na.rm = TRUE)
+    d <- length(variances)
+    start$covariances <- array(diag(variances, d), c(d, d, k))
   }
   start[c("weights", "means", "covariances")]
 }

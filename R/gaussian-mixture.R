@@ -8,16 +8,18 @@
 #'   `log(a)` and `.` work), a numeric matrix or data frame with one row per observation, or a
 #'   numeric vector (one dimension). Missing values (`NA`) are allowed: a row enters the likelihood
 #'   through the values it has. Rows without any value are left out. Factors, characters and
-#'   logicals are errors.
+#'   logicals are errors. Or a source that yields rows in blocks: [row_chunks()].
 #' @param k Numbers of components to try: whole numbers, no larger than the number of distinct rows.
 #' @param model Names of the covariance models to try; `NULL` is all of them. In one dimension `"E"`
 #'   (equal variance) and `"V"`; otherwise three letters for volume, shape and orientation, each
 #'   equal (`E`), variable (`V`) or the identity (`I`): `"EII"`, `"VII"`, `"EEI"`, `"VEI"`, `"EVI"`,
 #'   `"VVI"`, `"EEE"`, `"VEE"`, `"EVE"`, `"VVE"`, `"EEV"`, `"VEV"`, `"EVV"`, `"VVV"`. These are the
 #'   names of the mclust package.
-#' @param data A data frame in which the variables of a formula (and `weights`) are looked up.
-#' @param weights Case weights: non-negative, one per row. A row of weight 2 counts as two equal
-#'   rows, in the likelihood and in the number of observations of the criteria.
+#' @param data A data frame in which the variables of a formula (and `weights`) are looked up, or
+#'   [row_chunks()].
+#' @param weights Case weights: non-negative, one per row; the name of a column if `x` is a source.
+#'   A row of weight 2 counts as two equal rows, in the likelihood and in the number of observations
+#'   of the criteria.
 #' @param known Parameters that are known and not estimated: a list with any of `weights` (k
 #'   numbers), `means` (k x d, or k numbers in one dimension) and `covariances` (d x d x k; or one d
 #'   x d matrix, in one dimension a number, common to all components; in one dimension also k
@@ -29,8 +31,9 @@
 #' @param start Where to begin. `NULL` lets ember choose; `"kmeans"` and `"hierarchical"` name a
 #'   method; a vector gives each row a label `1..k` (0 for noise); an n x k matrix gives
 #'   responsibilities (with noise, one column more, the last); `list(means =, weights =, covariances
-#'   =)` gives parameters, shaped as in `known`. In such a list weights default to equal ones, and
-#'   covariances to the variances of the columns. Labels, responsibilities and parameters imply `k`.
+#'   =)` gives parameters, shaped as in `known`, and so does a fit. In such a list weights default
+#'   to equal ones, and covariances to the variances of the columns. Labels, responsibilities and
+#'   parameters imply `k`.
 #' @param n_starts How many starts to try for each number of components when `start` is `NULL` or
 #'   names a method that draws at random. The best is kept; `$starts` has the others.
 #' @param select The criterion that chooses: `"BIC"`, `"ICL"` or `"AIC"`. Smaller is better.
@@ -55,6 +58,20 @@
 #' components coincide stays where it is: this is a saddle point, reported as such. Look at
 #' `$status`: `"converged"`, `"iteration_limit"`, `"degenerate"`, `"saddle"` or `"interrupted"`.
 #'
+#' @section Rows in chunks:
+#' With a source made by [row_chunks()] or its relatives in `x` (or in `data`, with a formula in
+#' `x`) the rows are never in memory together. A first pass counts them, takes their mean and
+#' scatter, and draws up to 5,000 of them at random; a second is needed with missing values, for the
+#' volume of the noise, or if the first block is far from the others. Starts are searched in the
+#' sample, for each `k` and `model`; from there EM reads the source once per iteration. So give `k`
+#' and `model`, or `start`: every further cell costs tens of passes.
+#'
+#' From the same start the fit is that in memory, up to rounding. What differs: `start` cannot be
+#' labels or responsibilities; ICL is computed only with `select = "ICL"` (one more pass); a saddle
+#' point is noticed only where components coincide; and the fit holds no data, so that standard
+#' errors and some plots are missing and predictions need `newdata`. Weights are a column: give its
+#' name, or an expression with a formula.
+#'
 #' @returns An object of class `ember_mixture` (and `ember_fit`): a list with
 #' * `weights` (k), `means` (k x d, in the units of the data), `covariances` (d x d x k, in squared
 #'   units); `noise`, `NULL` or `list(weight, log_density)`, the log of one over the volume of its
@@ -70,9 +87,9 @@
 #' * `data` (n x d), `row_weights`, `known`, `prior`, `select`, `control`, `call`, and, from a
 #'   formula, `formula` and `terms`.
 #'
-#' Components come in no particular order: their numbers mean nothing. A constant column, or fewer rows
-#' than variables, leaves only the models that such data can identify (spherical ones, say); the others
-#' have a `status` and a `message` in `$table`. Standard errors and criteria take `k` and `model` as
+#' Components come in no particular order: their numbers mean nothing. A constant column, or
+#' fewer rows than variables, leaves only the models that such data can identify (spherical ones,
+#' say); the others have a `status` and a `message` in `$table`. Standard errors and criteria take `k` and `model` as
 #' given: they do not know that these were chosen from the same data.
 #'
 #' Random starts come from R's random numbers: [set.seed()] makes a fit repeatable, on any number of
@@ -80,7 +97,8 @@
 #'
 #' @section Errors and warnings:
 #' An argument that cannot be used gives an `ember_error_argument`; data that cannot be fitted
-#' (infinite values, a factor column) an `ember_error_data`; if no cell of the search can be fitted,
+#' (infinite values, a factor column) an `ember_error_data`; a source of rows that fails an
+#' `ember_error_source`; if no cell of the search can be fitted,
 #' an `ember_error_fit` with the whole search in its field `table`. All inherit `ember_error`. A fit
 #' that is no maximum comes with a warning of class `ember_warning` and `ember_warning_<status>`.
 #'
@@ -123,6 +141,12 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
   }
   row_weights <- if (inherits(x, "formula")) substitute(weights) else weights
   if (!is_flag(keep_data)) abort_argument("keep_data", "must be TRUE or FALSE.", NULL, here)
+  if (is_chunked(x, data)) {
+    return(chunked_mixture(
+      x, data, row_weights, k, !missing(k), model, known, noise, start, n_starts, select, prior,
+      floor, control, call, here
+    ))
+  }
   design <- unsupervised_design(x, data, row_weights, here)
   problem <- mixture_problem(
     design, k, !missing(k), model, known, noise, start, n_starts, select, prior, floor, control, here
@@ -139,13 +163,15 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
   fit
 }
 
-# The arguments after checks, in the shapes of the core.
+# The arguments after checks, in the shapes of the core. A design that holds only a sample of the
+# rows has the `log_volume`, the `variances` and whether any value is `missing` of all of them.
 mixture_problem <- function(design, k, k_given, model, known, noise, start, n_starts, select, prior,
                             floor, control, call) {
   d <- ncol(design$x)
   dropped <- design$na_action
-  noise <- check_noise(noise, design$x, call)
-  if (!is.null(noise) && anyNA(design$x)) {
+  whole <- is.null(design$log_volume)
+  noise <- check_noise(noise, if (whole) log_volume(design$x) else design$log_volume, call)
+  if (!is.null(noise) && (if (whole) anyNA(design$x) else design$missing)) {
     abort_argument(
       "noise",
       "cannot be combined with missing values: its density in some of the columns is not known.",
@@ -167,7 +193,7 @@ mixture_problem <- function(design, k, k_given, model, known, noise, start, n_st
   check_control(control, call)
   list(
     k = k, models = models, known = known, noise = noise, n_starts = check_starts(n_starts, call),
-    start = complete_start(start$value, known, k[[1L]], design$x, !is.null(noise)),
+    start = complete_start(start$value, known, k[[1L]], design, !is.null(noise)),
     select = check_select(select, call), prior = check_prior(prior, d, call), floor = floor,
     control = control
   )

@@ -60,6 +60,37 @@ native_mixture_bootstrap_lrt <- function(x, weights, model, k_null, k_alternativ
   )
 }
 
+# Sufficient statistics of rows at a mixture, as a plain list; NULL stands for no rows.
+native_mixture_expect <- function(x, weights, mixture, threads, call) {
+  native_result(
+    mixture_expect(x, as_double_or_null(weights), native_mixture(mixture), as.integer(threads)),
+    call
+  )
+}
+
+native_mixture_stats_merge <- function(first, second, call) {
+  if (is.null(first)) {
+    return(second)
+  }
+  native_result(mixture_stats_merge(first, second), call)
+}
+
+# Counts (k), means (k x d) and pooled scatter (d x d) in the coordinates of the data.
+native_mixture_moments <- function(stats, mixture, call) {
+  native_result(mixture_moments(stats, native_mixture(mixture)), call)
+}
+
+native_mixture_maximize <- function(stats, mixture, rules, call) {
+  native_result(mixture_maximize(stats, native_mixture(mixture), rules), call)
+}
+
+# EM whose E-steps are `expect()`, a guarded function of the parameters that returns statistics.
+native_mixture_fit_stats <- function(start, rules, expect, control, call) {
+  control <- native_control(control)
+  start <- native_mixture(start)
+  native_result(suspendInterrupts(mixture_fit_stats(start, rules, expect, control)), call)
+}
+
 # The core takes the scale of a prior as a matrix.
 native_prior <- function(prior, d) {
   prior <- unclass(prior)

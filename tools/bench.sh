@@ -1,5 +1,6 @@
 #!/bin/sh
-# Kernels first (Rust alone), then whole fits beside other programs; both print their tables.
+# The kernels (Rust alone) against the arithmetic limit, then whole fits beside other programs. Prints
+# its tables and keeps them in bench/results.md.
 set -eu
-cargo run --release --quiet --manifest-path bench/Cargo.toml
-for script in bench/*.R; do Rscript "$script"; done
+cargo build --release --quiet --manifest-path bench/Cargo.toml
+Rscript bench/mixtures.R

@@ -60,3 +60,19 @@ test_that("plain EM from hierarchical clusters ends where mclust does, cell by c
     }
   }
 })
+
+test_that("every cell of the search of Old Faithful is at least as good as mclust's", {
+  skip_if_not_installed("mclust")
+  mclust_bic <- mclust::mclustBIC
+  environment(mclust_bic) <- asNamespace("mclust")
+  theirs <- -unclass(mclust_bic(faithful, G = 1:9, verbose = FALSE))[, mclust_models]
+  for (seed in 1:3) {
+    set.seed(seed)
+    table <- gaussian_mixture(faithful, k = 1:9)$table
+    gap <- table$BIC - theirs[cbind(table$k, match(table$model, mclust_models))]
+    worse <- !is.na(gap) & gap > 1e-6
+    expect_identical(paste(table$k, table$model)[worse], character())
+    # Where mclust has a fit, so does ember.
+    expect_lte(sum(is.na(table$BIC)), sum(is.na(theirs)))
+  }
+})

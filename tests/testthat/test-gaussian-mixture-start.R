@@ -20,11 +20,13 @@ test_that("rows that were left out lose their labels", {
 })
 
 test_that("a list of starting parameters is completed", {
-  full <- complete_start(start_of(list(means = c(2, 12)))$value, list(), 2L, matrix(x), FALSE)
+  two <- start_of(list(means = c(2, 12)))$value
+  design <- list(x = matrix(x))
+  full <- complete_start(two, list(), 2L, design, FALSE)
   expect_equal(full$weights, c(0.5, 0.5))
   expect_equal(full$covariances, array(var(x), c(1, 1, 2)))
   known <- list(weights = c(0.3, 0.7), covariances = array(4, c(1, 1, 2)))
-  full <- complete_start(start_of(list(means = c(2, 12)))$value, known, 2L, matrix(x), FALSE)
+  full <- complete_start(two, known, 2L, design, FALSE)
   expect_equal(full$weights, known$weights)
   expect_equal(full$covariances, known$covariances)
 })

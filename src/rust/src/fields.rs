@@ -67,14 +67,12 @@ impl Fields {
         }
     }
 
-
     /// One string that must be there.
     pub fn text(&self, name: &'static str) -> Result<&str> {
         self.value(name)
             .and_then(|value| value.as_str())
             .ok_or_else(|| wrong(name, "one string"))
     }
-
 }
 
 fn wrong(argument: &'static str, what: &str) -> Error {

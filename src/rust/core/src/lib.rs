@@ -14,8 +14,8 @@ pub mod linalg;
 pub mod mixture;
 pub mod rng;
 pub mod shard;
-pub mod tasks;
 pub mod simd;
+pub mod tasks;
 
 pub use error::{Error, Result};
 pub use nalgebra;

@@ -13,45 +13,61 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::NotPositiveDefinite`] with the first pivot (0-based) that is not a positive number.
 pub fn cholesky(matrix: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+    let mut lower = matrix.clone();
+    factorise(&mut lower)?;
+    Ok(lower)
+}
+
+/// [`cholesky`] in place.
+///
+/// # Errors
+/// As [`cholesky`]; the matrix is then half way.
+pub fn factorise(matrix: &mut DMatrix<f64>) -> Result<()> {
     let d = matrix.nrows();
-    let mut lower = matrix.lower_triangle();
+    let entries = matrix.as_mut_slice();
     for j in 0..d {
-        for i in j..d {
-            let mut sum = lower[(i, j)];
-            for l in 0..j {
-                sum -= lower[(i, l)] * lower[(j, l)];
-            }
-            lower[(i, j)] = sum;
-        }
-        let pivot = lower[(j, j)];
+        let (done, rest) = entries.split_at_mut(j * d);
+        let (above, column) = rest[..d].split_at_mut(j);
+        above.fill(0.0);
         // A pivot that is pure rounding of its own diagonal is a zero.
-        let tolerance = f64::EPSILON * matrix[(j, j)].abs();
+        let tolerance = f64::EPSILON * column[0].abs();
+        for earlier in done.chunks_exact(d) {
+            let factor = earlier[j];
+            for (x, l) in column.iter_mut().zip(&earlier[j..]) {
+                *x -= factor * l;
+            }
+        }
+        let pivot = column[0];
         if !(pivot > tolerance && pivot.is_finite()) {
             return Err(Error::NotPositiveDefinite { pivot: j });
         }
         let root = pivot.sqrt();
-        lower[(j, j)] = root;
-        for i in j + 1..d {
-            lower[(i, j)] /= root;
+        column[0] = root;
+        for x in &mut column[1..] {
+            *x /= root;
         }
     }
-    Ok(lower)
+    Ok(())
 }
 
 /// log |A| from the lower Cholesky factor of A.
 pub fn log_det_cholesky(lower: &DMatrix<f64>) -> f64 {
-    2.0 * lower.diagonal().iter().map(|x| x.ln()).sum::<f64>()
+    2.0 * (0..lower.nrows()).map(|j| lower[(j, j)].ln()).sum::<f64>()
 }
 
 /// Inverse of a lower triangular matrix with a non-zero diagonal.
 pub fn inverse_lower(lower: &DMatrix<f64>) -> DMatrix<f64> {
     let d = lower.nrows();
-    let mut inverse = DMatrix::zeros(d, d);
-    for j in 0..d {
-        inverse[(j, j)] = 1.0 / lower[(j, j)];
-        for i in j + 1..d {
-            let sum: f64 = (j..i).map(|l| lower[(i, l)] * inverse[(l, j)]).sum();
-            inverse[(i, j)] = -sum / lower[(i, i)];
+    let mut inverse = DMatrix::identity(d, d);
+    let columns = inverse.as_mut_slice().chunks_exact_mut(d.max(1));
+    for (first, column) in columns.enumerate() {
+        for j in first..d {
+            let (solved, rest) = column.split_at_mut(j + 1);
+            solved[j] /= lower[(j, j)];
+            let below = &lower.as_slice()[j * d + j + 1..(j + 1) * d];
+            for (x, l) in rest.iter_mut().zip(below) {
+                *x -= solved[j] * l;
+            }
         }
     }
     inverse
@@ -65,7 +81,39 @@ pub fn whiten(matrix: &DMatrix<f64>, lower: &DMatrix<f64>) -> DMatrix<f64> {
 
 /// (A + Aᵀ) / 2: what a product that is symmetric in exact arithmetic should have been.
 pub fn symmetrized(matrix: &DMatrix<f64>) -> DMatrix<f64> {
-    (matrix + matrix.transpose()) * 0.5
+    let mut symmetric = matrix.clone();
+    for i in 0..matrix.nrows() {
+        for j in 0..i {
+            symmetric[(i, j)] = 0.5 * (matrix[(i, j)] + matrix[(j, i)]);
+        }
+    }
+    mirror(&mut symmetric);
+    symmetric
+}
+
+/// Copies the lower triangle into the upper one.
+pub fn mirror(matrix: &mut DMatrix<f64>) {
+    for i in 0..matrix.nrows() {
+        for j in 0..i {
+            matrix[(j, i)] = matrix[(i, j)];
+        }
+    }
+}
+
+/// D diag(values) Dᵀ with the axes in the columns of D.
+pub fn from_spectrum(axes: &DMatrix<f64>, values: &[f64]) -> DMatrix<f64> {
+    let d = axes.nrows();
+    let mut matrix = DMatrix::zeros(d, d);
+    for (axis, value) in axes.as_slice().chunks_exact(d).zip(values) {
+        for (j, column) in matrix.as_mut_slice().chunks_exact_mut(d).enumerate() {
+            let factor = value * axis[j];
+            for (x, a) in column[j..].iter_mut().zip(&axis[j..]) {
+                *x += factor * a;
+            }
+        }
+    }
+    mirror(&mut matrix);
+    matrix
 }
 
 /// Inverse of a symmetric positive definite matrix.
@@ -79,7 +127,7 @@ pub fn inverse_spd(matrix: &DMatrix<f64>) -> Result<DMatrix<f64>> {
 
 /// tr(A B) of two symmetric matrices of the same size.
 pub fn trace_product(a: &DMatrix<f64>, b: &DMatrix<f64>) -> f64 {
-    a.component_mul(b).sum()
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 /// Eigenvalues, largest first, and the matrix of eigenvectors (columns) of a symmetric matrix.
@@ -101,12 +149,37 @@ pub fn symmetric_eigen(matrix: &DMatrix<f64>) -> Result<(DVector<f64>, DMatrix<f
         let d = matrix.nrows();
         return Ok((DVector::zeros(d), DMatrix::identity(d, d)));
     }
+    if matrix.nrows() == 2 {
+        return Ok(eigen_of_plane(matrix));
+    }
     let eigen = SymmetricEigen::try_new(matrix / scale, f64::EPSILON, limit).ok_or_else(failed)?;
     let mut order: Vec<usize> = (0..matrix.nrows()).collect();
     order.sort_by(|&i, &j| eigen.eigenvalues[j].total_cmp(&eigen.eigenvalues[i]));
     let values = DVector::from_iterator(order.len(), order.iter().map(|&i| eigen.eigenvalues[i]));
     let vectors = eigen.eigenvectors.select_columns(&order);
     Ok((values * scale, vectors))
+}
+
+/// Eigenvalues and eigenvectors of a 2 × 2 matrix: one rotation.
+fn eigen_of_plane(matrix: &DMatrix<f64>) -> (DVector<f64>, DMatrix<f64>) {
+    let (a, b, w) = (matrix[(0, 0)], matrix[(1, 1)], matrix[(1, 0)]);
+    let half_difference = 0.5 * (a - b);
+    // tan of the angle between the first axis and the nearest eigenvector (Golub & Van Loan, section 8.5).
+    let tangent = if w == 0.0 {
+        0.0
+    } else {
+        w / (half_difference.abs() + half_difference.hypot(w)) * half_difference.signum()
+    };
+    let cosine = 1.0 / tangent.hypot(1.0);
+    let sine = tangent * cosine;
+    let (first, second) = (a + tangent * w, b - tangent * w);
+    if first >= second {
+        let vectors = DMatrix::from_column_slice(2, 2, &[cosine, sine, -sine, cosine]);
+        (DVector::from_column_slice(&[first, second]), vectors)
+    } else {
+        let vectors = DMatrix::from_column_slice(2, 2, &[-sine, cosine, cosine, sine]);
+        (DVector::from_column_slice(&[second, first]), vectors)
+    }
 }
 
 #[cfg(test)]

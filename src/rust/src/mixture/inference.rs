@@ -59,16 +59,31 @@ fn mixture_merge(x: Robj, weights: Robj, mixture: List, threads: i32) -> Result<
         threads: threads.max(1) as usize,
     };
     let posterior = memory.responsibilities(&mixture)?;
-    let merging = Merging::new(&posterior, data.rows(), mixture.components(), data.weights())?;
+    let merging = Merging::new(
+        &posterior,
+        data.rows(),
+        mixture.components(),
+        data.weights(),
+    )?;
     let entropy: Vec<f64> = merging.steps.iter().map(|step| step.entropy).collect();
-    let pairs: Vec<(usize, usize)> = merging.steps.iter().filter_map(|step| step.merged).collect();
+    let pairs: Vec<(usize, usize)> = merging
+        .steps
+        .iter()
+        .filter_map(|step| step.merged)
+        .collect();
     let groups: Vec<i32> = (merging.steps.iter().rev())
         .flat_map(|step| step.of_component.iter().map(|&cluster| cluster as i32 + 1))
         .collect();
     Ok(list!(
         groups = groups,
-        first = pairs.iter().map(|pair| pair.0 as i32 + 1).collect::<Vec<_>>(),
-        second = pairs.iter().map(|pair| pair.1 as i32 + 1).collect::<Vec<_>>(),
+        first = pairs
+            .iter()
+            .map(|pair| pair.0 as i32 + 1)
+            .collect::<Vec<_>>(),
+        second = pairs
+            .iter()
+            .map(|pair| pair.1 as i32 + 1)
+            .collect::<Vec<_>>(),
         entropy = entropy
     ))
 }

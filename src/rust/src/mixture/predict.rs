@@ -55,7 +55,9 @@ fn mixture_simulate(n: i32, mixture: List, seed: Robj) -> Result<List> {
 #[extendr]
 fn mixture_cdf(q: &[f64], mixture: List) -> Result<Vec<f64>> {
     let marginal = Marginal::new(&read_mixture_list(&mixture)?, 0, None)?;
-    Ok(q.iter().map(|&q| marginal.probability(q, Tail::Lower)).collect())
+    Ok(q.iter()
+        .map(|&q| marginal.probability(q, Tail::Lower))
+        .collect())
 }
 
 /// Quantiles in one dimension.
@@ -63,7 +65,9 @@ fn mixture_cdf(q: &[f64], mixture: List) -> Result<Vec<f64>> {
 #[extendr]
 fn mixture_quantile(p: &[f64], mixture: List) -> Result<Vec<f64>> {
     let marginal = Marginal::new(&read_mixture_list(&mixture)?, 0, None)?;
-    Ok(p.iter().map(|&p| marginal.quantile(p, Tail::Lower)).collect())
+    Ok(p.iter()
+        .map(|&p| marginal.quantile(p, Tail::Lower))
+        .collect())
 }
 
 extendr_module! {

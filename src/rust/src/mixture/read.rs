@@ -84,7 +84,10 @@ pub fn read_known(known: &Robj) -> Result<Known> {
         return Ok(Known::default());
     };
     let means = fields.value("means").map(read_means).transpose()?;
-    let covariances = fields.value("covariances").map(read_covariances).transpose()?;
+    let covariances = fields
+        .value("covariances")
+        .map(read_covariances)
+        .transpose()?;
     Ok(Known {
         weights: fields.reals("weights")?,
         means,
@@ -97,7 +100,9 @@ fn read_prior(prior: &Robj) -> Result<Option<PriorChoice>> {
         return Ok(None);
     };
     let scalar = |name| -> Result<Option<f64>> {
-        Ok(fields.reals(name)?.and_then(|values| values.first().copied()))
+        Ok(fields
+            .reals(name)?
+            .and_then(|values| values.first().copied()))
     };
     let scale = fields.value("scale").map(|value| {
         let cells = value.as_real_vector().unwrap_or_default();
@@ -131,7 +136,9 @@ fn read_covariances(covariances: &Robj) -> Result<Vec<DMatrix<f64>>> {
         .and_then(|dim| dim.as_integer_vector())
         .map(|dim| dim.into_iter().map(|i| i as usize).collect::<Vec<_>>());
     match (covariances.as_real_slice(), dim.as_deref()) {
-        (Some(cells), Some(&[d, columns, k])) if d > 0 && d == columns && cells.len() == d * d * k => {
+        (Some(cells), Some(&[d, columns, k]))
+            if d > 0 && d == columns && cells.len() == d * d * k =>
+        {
             Ok(cells
                 .chunks_exact(d * d)
                 .map(|sigma| DMatrix::from_column_slice(d, d, sigma))
@@ -151,12 +158,16 @@ pub fn read_mixture(fields: &Fields, default: CovarianceModel) -> Result<Mixture
         message: "must be given".into(),
     };
     let model = match fields.value("model") {
-        Some(_) => CovarianceModel::from_name(fields.text("model")?).ok_or_else(|| unknown("model"))?,
+        Some(_) => {
+            CovarianceModel::from_name(fields.text("model")?).ok_or_else(|| unknown("model"))?
+        }
         None => default,
     };
     let weights = fields.reals("weights")?.ok_or_else(|| missing("weights"))?;
     let means = read_means(fields.value("means").ok_or_else(|| missing("means"))?)?;
-    let covariances = fields.value("covariances").ok_or_else(|| missing("covariances"))?;
+    let covariances = fields
+        .value("covariances")
+        .ok_or_else(|| missing("covariances"))?;
     let covariances = read_covariances(covariances)?;
     if weights.len() != means.ncols() || covariances.len() != means.ncols() {
         return Err(Error::Argument {
@@ -164,7 +175,10 @@ pub fn read_mixture(fields: &Fields, default: CovarianceModel) -> Result<Mixture
             message: "must have as many components as weights and covariances".into(),
         });
     }
-    if covariances.iter().any(|sigma| sigma.nrows() != means.nrows()) {
+    if covariances
+        .iter()
+        .any(|sigma| sigma.nrows() != means.nrows())
+    {
         return Err(Error::Argument {
             argument: "covariances",
             message: "must have the dimension of the means".into(),
@@ -185,7 +199,6 @@ pub fn read_mixture(fields: &Fields, default: CovarianceModel) -> Result<Mixture
         noise,
     })
 }
-
 
 /// A mixture whose list names its model.
 pub fn read_mixture_list(list: &List) -> Result<Mixture> {

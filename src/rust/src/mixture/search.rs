@@ -119,7 +119,10 @@ fn read_starts(
         )]]
     } else if let Some(labels) = start.as_integer_slice() {
         let k = ks[0];
-        let labels = labels.iter().map(|&label| (label as u32).wrapping_sub(1)).collect();
+        let labels = labels
+            .iter()
+            .map(|&label| (label as u32).wrapping_sub(1))
+            .collect();
         vec![vec![Partition { k, labels }.moments(&problem.filled()?)]]
     } else {
         let method = match start.as_str() {
@@ -132,7 +135,9 @@ fn read_starts(
     };
     let partitions = ks.iter().zip(moments);
     Ok(Starts::Partitions(
-        partitions.map(|(&k, moments)| PartitionsOf { k, moments }).collect(),
+        partitions
+            .map(|(&k, moments)| PartitionsOf { k, moments })
+            .collect(),
     ))
 }
 
@@ -142,7 +147,14 @@ pub fn fit_list(fit: &Fit) -> List {
     pairs.extend([
         ("log_lik", fit.criteria.log_lik.into()),
         ("log_prior", fit.log_prior.into()),
-        ("thin", fit.thin.iter().map(|&k| k as i32).collect::<Vec<_>>().into()),
+        (
+            "thin",
+            fit.thin
+                .iter()
+                .map(|&k| k as i32)
+                .collect::<Vec<_>>()
+                .into(),
+        ),
         ("parameters", (fit.criteria.parameters as i32).into()),
         ("iterations", (fit.iterations as i32).into()),
         ("passes", (fit.passes as i32).into()),
@@ -156,7 +168,11 @@ pub fn fit_list(fit: &Fit) -> List {
             "starts",
             list!(
                 log_lik = fit.starts.iter().map(|s| s.objective).collect::<Vec<_>>(),
-                status = fit.starts.iter().map(|s| s.status.name()).collect::<Vec<_>>()
+                status = fit
+                    .starts
+                    .iter()
+                    .map(|s| s.status.name())
+                    .collect::<Vec<_>>()
             )
             .into(),
         ),
@@ -173,15 +189,27 @@ fn table_list(table: &[Cell]) -> List {
     };
     list!(
         k = table.iter().map(|cell| cell.k as i32).collect::<Vec<_>>(),
-        model = table.iter().map(|cell| cell.model.name()).collect::<Vec<_>>(),
+        model = table
+            .iter()
+            .map(|cell| cell.model.name())
+            .collect::<Vec<_>>(),
         log_lik = criteria(|c| c.log_lik),
         parameters = criteria(|c| c.parameters as f64),
         aic = criteria(|c| c.aic),
         bic = criteria(|c| c.bic),
         icl = criteria(|c| c.icl),
-        status = table.iter().map(|cell| cell.status.name()).collect::<Vec<_>>(),
-        message = table.iter().map(|cell| cell.status.message()).collect::<Vec<_>>(),
-        component = table.iter().map(|cell| cell.status.component() as i32).collect::<Vec<_>>()
+        status = table
+            .iter()
+            .map(|cell| cell.status.name())
+            .collect::<Vec<_>>(),
+        message = table
+            .iter()
+            .map(|cell| cell.status.message())
+            .collect::<Vec<_>>(),
+        component = table
+            .iter()
+            .map(|cell| cell.status.component() as i32)
+            .collect::<Vec<_>>()
     )
 }
 

@@ -1,6 +1,6 @@
 //! Sufficient statistics that travel: computed here, merged there, turned into parameters by whoever likes.
 
-use ember_core::em::Progress;
+use ember_core::em::{Progress, Status};
 use ember_core::mixture::criteria::Criteria;
 use ember_core::mixture::expect::expect;
 use ember_core::mixture::fit::{Fit, GaussianMixture};
@@ -9,6 +9,8 @@ use ember_core::mixture::missing::{expect_missing, Patterns};
 use ember_core::mixture::model::Mixture;
 use ember_core::mixture::moments::{moments, TotalScatter};
 use ember_core::mixture::rules::Rules;
+use ember_core::mixture::saddle::coinciding;
+use ember_core::mixture::search::{as_member, saddle_status};
 use ember_core::mixture::stats::MixtureStats;
 use ember_core::nalgebra::{DMatrix, DVector};
 use ember_core::shard::Merge;
@@ -26,9 +28,9 @@ use crate::monitor::Monitor;
 /// One E-step over some rows.
 /// @noRd
 #[extendr]
-fn mixture_stats(x: Robj, weights: Robj, mixture: List, threads: i32) -> Result<List> {
-    let mixture = read_mixture_list(&mixture)?;
+fn mixture_expect(x: Robj, weights: Robj, mixture: List, threads: i32) -> Result<List> {
     let (data, threads) = (data(&x, &weights)?, threads.max(1) as usize);
+    let mixture = read_mixture_list(&mixture)?;
     let patterns = Patterns::new(&data);
     let stats = if patterns.is_complete() {
         expect(&data, &mixture, None, threads)?
@@ -69,7 +71,7 @@ fn mixture_moments(stats: List, mixture: List) -> Result<List> {
 /// One M-step.
 /// @noRd
 #[extendr]
-fn mixture_update(stats: List, mixture: List, rules: List) -> Result<List> {
+fn mixture_maximize(stats: List, mixture: List, rules: List) -> Result<List> {
     let (stats, previous) = (read_stats(&stats)?, read_mixture_list(&mixture)?);
     let rules = read_rules(&rules, &previous)?;
     let moments = moments(&stats, &previous, None)?;
@@ -84,6 +86,7 @@ fn mixture_fit_stats(start: List, rules: List, expect: Function, control: List) 
     let settings = settings(&control)?;
     let mut monitor = Monitor::new(&control);
     let start = read_mixture_list(&start)?;
+    let start = as_member(&start, start.model);
     let rules = read_rules(&rules, &start)?;
     let mut model = GaussianMixture {
         source: |mixture: &Mixture| {
@@ -94,12 +97,26 @@ fn mixture_fit_stats(start: List, rules: List, expect: Function, control: List) 
         model: start.model,
         rules: &rules,
     };
-    let run = model.run(start, &settings, &mut |progress: &Progress| monitor.flow(progress))?;
+    let mut run = model.run(start, &settings, &mut |progress: &Progress| {
+        monitor.flow(progress)
+    })?;
+    if run.status == Status::Converged {
+        // Other saddles show in the rows only.
+        if let Some(status) = saddle_status(false, &coinciding(&run.params)?) {
+            run.status = status;
+        }
+    }
     let stats = &run.stats.stats;
     let known = &rules.known;
     // ICL needs the rows; the statistics do not have them.
     let unknown = |_| Ok(f64::NAN);
-    let criteria = Criteria::of(&run.params, stats.log_lik, stats.total_weight, known, unknown)?;
+    let criteria = Criteria::of(
+        &run.params,
+        stats.log_lik,
+        stats.total_weight,
+        known,
+        unknown,
+    )?;
     Ok(fit_list(&Fit::new(run, criteria, Vec::new())))
 }
 
@@ -143,7 +160,11 @@ fn read_stats(stats: &List) -> ember_core::Result<MixtureStats> {
         if counts.is_empty() || cells.len() % counts.len() != 0 {
             return Err(malformed());
         }
-        Ok(DMatrix::from_vec(cells.len() / counts.len(), counts.len(), cells))
+        Ok(DMatrix::from_vec(
+            cells.len() / counts.len(),
+            counts.len(),
+            cells,
+        ))
     };
     Ok(MixtureStats {
         rows: fields.real("rows")? as u64,
@@ -165,9 +186,9 @@ fn malformed() -> Error {
 
 extendr_module! {
     mod stats;
-    fn mixture_stats;
+    fn mixture_expect;
     fn mixture_stats_merge;
     fn mixture_moments;
-    fn mixture_update;
+    fn mixture_maximize;
     fn mixture_fit_stats;
 }

@@ -12,7 +12,9 @@ pub fn mixture_pairs(mixture: &Mixture) -> Vec<(&'static str, Robj)> {
     for (to, from) in covariances.data_mut().iter_mut().zip(cells) {
         *to = *from;
     }
-    let noise = mixture.noise.map(|noise| list!(weight = noise.weight, log_density = noise.log_density));
+    let noise = mixture
+        .noise
+        .map(|noise| list!(weight = noise.weight, log_density = noise.log_density));
     vec![
         ("model", mixture.model.name().into()),
         ("weights", (&mixture.weights).into()),

@@ -252,7 +252,9 @@ impl<'a, M: Model> Run<'a, M> {
             .settings
             .bounds
             .then(|| Some(q(&next.params)? - q(&here.params)?));
-        let bound = gain.flatten().map_or(f64::NAN, |gain| here.objective + gain);
+        let bound = gain
+            .flatten()
+            .map_or(f64::NAN, |gain| here.objective + gain);
         self.gain = next.objective - here.objective;
         let iteration = self.iterations() + 1;
         let lost = -self.gain;

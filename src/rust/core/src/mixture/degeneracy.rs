@@ -7,13 +7,14 @@
 //! verdict: all of Σ_total for ellipsoidal models, its diagonal for diagonal ones, its mean variance for
 //! spherical ones.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
 use super::model::{CovarianceModel, Mixture};
 use super::rules::Rules;
+use super::spread::Metric;
 use super::stats::Moments;
 use crate::error::{Error, Result};
-use crate::linalg::{cholesky, symmetric_eigen, symmetrized, whiten};
+use crate::linalg::{cholesky, factorise, from_spectrum, symmetric_eigen, whiten};
 
 /// Smallest variance of a component, relative to that of all rows in the same direction: standard
 /// deviations a million times smaller than the spread of the data.
@@ -76,8 +77,9 @@ pub fn check_covariances(mixture: &Mixture, rules: &Rules) -> Result<()> {
     let pooled = mixture.model.is_pooled();
     let matrices = if pooled { 1 } else { mixture.components() };
     let yardstick = yardstick(mixture.model, rules);
+    let mut room = DMatrix::zeros(mixture.dim(), mixture.dim());
     for (index, sigma) in mixture.covariances.iter().take(matrices).enumerate() {
-        if !stands_above(sigma, yardstick.as_ref(), COLLAPSE) {
+        if !stands_above(sigma, yardstick, COLLAPSE, &mut room) {
             let whose = if pooled {
                 "the covariance matrix that all components share"
             } else {
@@ -87,7 +89,7 @@ pub fn check_covariances(mixture: &Mixture, rules: &Rules) -> Result<()> {
                 index,
                 format!(
                     "{whose} is singular{}; use fewer components, a simpler model or a prior",
-                    describe(sigma, yardstick.as_ref())
+                    describe(sigma, yardstick)
                 ),
             ));
         }
@@ -102,7 +104,9 @@ pub fn obeys_floor(mixture: &Mixture, rules: &Rules) -> bool {
     };
     let yardstick = yardstick(mixture.model, rules);
     let slightly_less = floor * (1.0 - 1e-9);
-    (mixture.covariances.iter()).all(|sigma| stands_above(sigma, yardstick.as_ref(), slightly_less))
+    let mut room = DMatrix::zeros(mixture.dim(), mixture.dim());
+    (mixture.covariances.iter())
+        .all(|sigma| stands_above(sigma, yardstick, slightly_less, &mut room))
 }
 
 /// Raises Σ_k to the floor: the maximiser of the M-step objective under Σ_k ⪰ floor · yardstick, for the
@@ -119,53 +123,52 @@ pub fn raise_to_floor(
     let (Some(floor), Some(yardstick)) = (rules.floor, yardstick(model, rules)) else {
         return Ok(sigma);
     };
-    if stands_above(&sigma, Some(&yardstick), floor) {
+    let d = sigma.nrows();
+    if stands_above(&sigma, Some(yardstick), floor, &mut DMatrix::zeros(d, d)) {
         return Ok(sigma);
     }
     if model.is_diagonal() {
-        let raised = sigma.diagonal().sup(&(yardstick.diagonal() * floor));
-        return Ok(DMatrix::from_diagonal(&raised));
+        let raised = |j: usize| sigma[(j, j)].max(yardstick.entry(j, j) * floor);
+        return Ok(DMatrix::from_diagonal(&DVector::from_fn(d, |j, _| {
+            raised(j)
+        })));
     }
-    let lower = cholesky(&yardstick)?;
+    let lower = cholesky(&yardstick.matrix(d))?;
     let (values, vectors) = symmetric_eigen(&whiten(&sigma, &lower))?;
     let raised = values.map(|value| value.max(floor));
-    let root = lower * vectors;
-    Ok(symmetrized(
-        &(&root * DMatrix::from_diagonal(&raised) * root.transpose()),
-    ))
+    Ok(from_spectrum(&(lower * vectors), raised.as_slice()))
 }
 
-/// Σ_total reduced to the symmetry of the model; `None` when it is unknown or has no variance to compare with.
-fn yardstick(model: CovarianceModel, rules: &Rules) -> Option<DMatrix<f64>> {
-    use CovarianceModel::*;
-    let total = rules.total_covariance.as_ref()?;
-    let d = total.nrows();
-    let diagonal = || DMatrix::from_diagonal(&total.diagonal());
-    let metric = match model {
-        E | V | EII | VII => DMatrix::from_diagonal_element(d, d, total.trace() / d as f64),
-        EEI | VEI | EVI | VVI => diagonal(),
-        // With n ≤ d rows Σ_total is singular, and only its variances are left to compare with.
-        _ if cholesky(total).is_err() => diagonal(),
-        _ => total.clone(),
-    };
-    (metric.diagonal().min() > 0.0).then_some(metric)
+/// Σ_total in the metric of the model; `None` when it is unknown or has no variance to compare with.
+fn yardstick(model: CovarianceModel, rules: &Rules) -> Option<Metric<'_>> {
+    rules.spread.as_ref()?.metric(model)
 }
 
-/// Whether Σ − fraction · yardstick is positive definite, which needs no eigenvalues.
-fn stands_above(sigma: &DMatrix<f64>, yardstick: Option<&DMatrix<f64>>, fraction: f64) -> bool {
+/// Whether Σ − fraction · yardstick is positive definite, which needs no eigenvalues; `room` is d × d.
+fn stands_above(
+    sigma: &DMatrix<f64>,
+    yardstick: Option<Metric>,
+    fraction: f64,
+    room: &mut DMatrix<f64>,
+) -> bool {
     if !sigma.iter().all(|x| x.is_finite()) {
         return false;
     }
-    match yardstick {
-        None => cholesky(sigma).is_ok(),
-        Some(metric) => cholesky(&(sigma - metric * fraction)).is_ok(),
+    room.copy_from(sigma);
+    if let Some(metric) = yardstick {
+        for j in 0..sigma.nrows() {
+            for i in j..sigma.nrows() {
+                room[(i, j)] -= metric.entry(i, j) * fraction;
+            }
+        }
     }
+    factorise(room).is_ok()
 }
 
 /// How small the smallest relative variance is, in words.
-fn describe(sigma: &DMatrix<f64>, yardstick: Option<&DMatrix<f64>>) -> String {
+fn describe(sigma: &DMatrix<f64>, yardstick: Option<Metric>) -> String {
     yardstick
-        .and_then(|metric| cholesky(metric).ok())
+        .and_then(|metric| cholesky(&metric.matrix(sigma.nrows())).ok())
         .and_then(|lower| symmetric_eigen(&whiten(sigma, &lower)).ok())
         .and_then(|(values, _)| values.iter().copied().last())
         .map_or_else(String::new, |smallest| {

@@ -1,13 +1,13 @@
 //! One fit: a Gaussian mixture on the shared EM driver, from given parameters.
 
-use super::criteria::Criteria;
 use super::coordinates::{flatten, unflatten};
+use super::criteria::Criteria;
 use super::maximize::{complete_log_lik, maximize};
 use super::model::{CovarianceModel, Mixture};
 use super::prior::log_prior;
 use super::rules::Rules;
 use super::source::Source;
-use super::stats::{Moments, MixtureStats};
+use super::stats::{MixtureStats, Moments};
 use crate::em::{self, Drop, Flow, Model, Outcome, Progress, Settings, Status, Trace};
 use crate::error::Result;
 

@@ -28,5 +28,6 @@ pub mod rules;
 pub mod saddle;
 pub mod search;
 pub mod source;
+pub mod spread;
 pub mod start;
 pub mod stats;

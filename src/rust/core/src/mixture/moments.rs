@@ -75,9 +75,12 @@ pub fn moments(
         };
         let count = stats.counts[component];
         if count > 0.0 {
-            means
-                .column_mut(component)
-                .gemv(1.0 / count, &root, &stats.sums.column(component), 1.0);
+            means.column_mut(component).gemv(
+                1.0 / count,
+                &root,
+                &stats.sums.column(component),
+                1.0,
+            );
         }
         if !first_only {
             scatters.push(component_scatter(stats, component, &root));
@@ -102,11 +105,7 @@ pub fn moments(
 ///
 /// Written out, because small mixtures spend their time here: W = L M is filled from below, where nothing is
 /// needed any more, and W Lᵀ likewise.
-fn component_scatter(
-    stats: &MixtureStats,
-    component: usize,
-    root: &DMatrix<f64>,
-) -> DMatrix<f64> {
+fn component_scatter(stats: &MixtureStats, component: usize, root: &DMatrix<f64>) -> DMatrix<f64> {
     let d = root.nrows();
     let count = stats.counts[component];
     let cross = stats.crosses.column(component);

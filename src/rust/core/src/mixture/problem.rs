@@ -12,7 +12,7 @@ use super::prior::Prior;
 use super::rules::Rules;
 use super::source::Memory;
 use super::start::distinct::{distinct_rows, require_distinct_rows};
-use super::start::{kmeans_plus_plus, Criterion, Tree};
+use super::start::{kmeans_plus_plus, quantile_classes, Criterion, Tree};
 use super::stats::Moments;
 use crate::error::{Error, Result};
 use crate::rng;
@@ -55,7 +55,7 @@ impl Assumptions {
             prior: prior.map(|choice| choice.prior(model, k, total, rows)),
             floor: self.floor,
             noise: self.noise,
-            total_covariance: Some(&total.scatter / total.total_weight),
+            spread: Some((&total.scatter / total.total_weight).into()),
             row_weight: total.total_weight / rows as f64,
         };
         rules.validate(model, k, total.mean.len())?;
@@ -212,6 +212,9 @@ impl<'a> Problem<'a> {
                     for criterion in [Criterion::UnequalEllipsoids, Criterion::EqualSpheres] {
                         starts.push(k, tree.sample_labels(k, criterion)?, &rows);
                     }
+                    if rows.columns() == 1 {
+                        starts.push(k, quantile_classes(&rows, k), &rows);
+                    }
                 }
                 let random = match method {
                     Method::Hierarchical => 0,
@@ -230,10 +233,9 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// Different partitions into the same number of parts.
+/// Moments of different partitions into the same number of parts; labels would take the memory of n rows each.
 #[derive(Default)]
 struct Partitions {
-    found: Vec<Partition>,
     moments: Vec<Moments>,
 }
 
@@ -241,10 +243,9 @@ impl Partitions {
     /// Keeps the moments of `rows` in the parts that `labels` name, if these parts are new.
     fn push(&mut self, k: usize, mut labels: Vec<u32>, rows: &Data) {
         number_by_appearance(k, &mut labels);
-        let partition = Partition { k, labels };
-        if !self.found.contains(&partition) {
-            self.moments.push(partition.moments(rows));
-            self.found.push(partition);
+        let moments = Partition { k, labels }.moments(rows);
+        if !self.moments.contains(&moments) {
+            self.moments.push(moments);
         }
     }
 }

@@ -1,10 +1,9 @@
 //! What an M-step must respect beyond the covariance model.
 
-use nalgebra::DMatrix;
-
 use super::known::Known;
 use super::model::CovarianceModel;
 use super::prior::Prior;
+use super::spread::Spread;
 use crate::error::{Error, Result};
 
 /// Rules of a fit, constant while EM runs.
@@ -18,9 +17,9 @@ pub struct Rules {
     pub floor: Option<f64>,
     /// log density of the uniform noise component, if there is one.
     pub noise: Option<f64>,
-    /// Covariance matrix of all rows, the yardstick of the collapse test, the floor and the coordinates.
-    /// Without it only an exactly singular covariance matrix counts as collapsed.
-    pub total_covariance: Option<DMatrix<f64>>,
+    /// Spread of all rows, the yardstick of the collapse test, the floor and the coordinates. Without it
+    /// only an exactly singular covariance matrix counts as collapsed.
+    pub spread: Option<Spread>,
     /// Weight of an average row (1 when rows have no weights): what N_k must be compared with.
     pub row_weight: f64,
 }
@@ -32,7 +31,7 @@ impl Default for Rules {
             prior: None,
             floor: None,
             noise: None,
-            total_covariance: None,
+            spread: None,
             row_weight: 1.0,
         }
     }
@@ -65,7 +64,7 @@ impl Rules {
         if !(floor > 0.0 && floor < 1.0) {
             return invalid(format!("must be between 0 and 1, not {floor}"));
         }
-        if self.total_covariance.is_none() {
+        if self.spread.is_none() {
             return invalid("needs the covariance matrix of all rows".into());
         }
         // Where components share only a part of Σ_k, the maximiser under a floor has no closed form.

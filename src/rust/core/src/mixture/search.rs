@@ -1,7 +1,7 @@
 //! Many fits: numbers of components × covariance models × starts, the best kept, all counted.
 //!
-//! For every k the starts are partitions of the rows, shared by all models. Each cell (k, model) gives every
-//! start a few plain EM steps (short EM: Biernacki, Celeux & Govaert 2003), runs the best of them to convergence,
+//! For every k the starts are partitions of the rows, shared by all models. Each cell (k, model) gives the first
+//! starts a few plain EM steps (short EM: Biernacki, Celeux & Govaert 2003), runs the best of them to convergence,
 //! and is compared with the models nested in it: a model can do no worse than its special cases, so where it
 //! did, it goes on from theirs. The cell that the criterion selects is then run from *every* start to full
 //! precision, so that the fit can say how many starts found its maximum.
@@ -29,7 +29,10 @@ const SHORT_ITERATIONS: usize = 5;
 const FINALISTS: usize = 2;
 
 /// Distance to the limit (log-likelihood units) at which a cell that is only compared may rest.
-const COMPARISON_TOLERANCE: f64 = 1e-5;
+const COMPARISON_TOLERANCE: f64 = 1e-4;
+
+/// Starts of a cell that is only compared, at most: the trees' and the first k-means++ ones.
+const COMPARED_STARTS: usize = 5;
 
 /// How many times its estimated distance to the limit a run is given credit for, before it counts as beaten.
 const HEADWAY: f64 = 3.0;
@@ -161,7 +164,10 @@ impl Search<'_> {
             status: fit.status.clone(),
             mixture: None,
         };
-        match table.iter_mut().find(|old| (old.k, old.model) == (k, model)) {
+        match table
+            .iter_mut()
+            .find(|old| (old.k, old.model) == (k, model))
+        {
             Some(old) => *old = cell,
             None => table.push(cell),
         }
@@ -213,13 +219,7 @@ impl Search<'_> {
     }
 
     /// One cell, whose failure is part of the answer.
-    fn fit_cell(
-        &self,
-        index: usize,
-        model: CovarianceModel,
-        nested: &[Cell],
-        stop: &Stop,
-    ) -> Cell {
+    fn fit_cell(&self, index: usize, model: CovarianceModel, nested: &[Cell], stop: &Stop) -> Cell {
         let k = self.component_counts()[index];
         match self.best_run(index, model, nested, stop) {
             Ok((run, criteria)) => Cell {
@@ -244,7 +244,8 @@ impl Search<'_> {
         let rules = self.problem.rules(model, self.component_counts()[index])?;
         let mut failure = no_partition();
         let mut short: Vec<(f64, Mixture)> = Vec::new();
-        for start in self.start_mixtures(index, model, &rules) {
+        let starts = self.start_mixtures(index, model, &rules);
+        for start in starts.into_iter().take(COMPARED_STARTS) {
             match start.and_then(|start| self.short_em(start, &rules)) {
                 Ok(reached) => short.push(reached),
                 Err(error) => failure = error,
@@ -387,7 +388,11 @@ impl Search<'_> {
         stop: &Stop,
     ) -> Result<Fit> {
         let rules = self.problem.rules(model, k)?;
-        let index = self.component_counts().iter().position(|&c| c == k).unwrap_or(0);
+        let index = self
+            .component_counts()
+            .iter()
+            .position(|&c| c == k)
+            .unwrap_or(0);
         let mut starts = Vec::new();
         let mut best: Option<Run> = None;
         let mut failure = Error::Interrupted;
@@ -461,9 +466,13 @@ impl Search<'_> {
     fn criteria(&self, run: &Run, rules: &Rules) -> Result<Criteria> {
         let stats = &run.stats.stats;
         let memory = self.problem.memory();
-        Criteria::of(&run.params, stats.log_lik, stats.total_weight, &rules.known, |bic| {
-            memory.icl(&run.params, bic)
-        })
+        Criteria::of(
+            &run.params,
+            stats.log_lik,
+            stats.total_weight,
+            &rules.known,
+            |bic| memory.icl(&run.params, bic),
+        )
     }
 }
 
@@ -476,7 +485,7 @@ fn no_partition() -> Error {
 }
 
 /// The status of a point that is not a maximum; `None` if nothing speaks against it.
-fn saddle_status(rises: bool, coinciding: &[(usize, usize)]) -> Option<Status> {
+pub fn saddle_status(rises: bool, coinciding: &[(usize, usize)]) -> Option<Status> {
     let message = match coinciding.first() {
         Some((a, b)) => format!("components {a} and {b} coincide"),
         None if rises => "the log-likelihood rises in some direction".into(),
@@ -527,7 +536,7 @@ fn keep_better(best: &mut Option<Run>, run: Run) {
 }
 
 /// `mixture` with covariances in the shape that the E-step of `model` relies on.
-fn as_member(mixture: &Mixture, model: CovarianceModel) -> Mixture {
+pub fn as_member(mixture: &Mixture, model: CovarianceModel) -> Mixture {
     let mut member = Mixture {
         model,
         ..mixture.clone()

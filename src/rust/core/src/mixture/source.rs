@@ -4,8 +4,8 @@
 //! workers that send back sums.
 
 use super::data::Data;
-use super::expect;
 use super::entropy::icl;
+use super::expect;
 use super::missing::{expect_missing, log_density_missing, responsibilities_missing, Patterns};
 use super::model::Mixture;
 use super::moments::{moments, TotalScatter};

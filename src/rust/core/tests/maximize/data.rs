@@ -85,7 +85,7 @@ impl DataSet {
 
     pub fn rules(&self) -> Rules {
         Rules {
-            total_covariance: Some(self.covariance()),
+            spread: Some(self.covariance().into()),
             ..Rules::default()
         }
     }

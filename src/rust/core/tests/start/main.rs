@@ -2,6 +2,7 @@
 
 mod degenerate;
 mod invariance;
+mod mclust;
 mod quality;
 
 use std::path::PathBuf;

@@ -3,7 +3,7 @@ use ember_core::mixture::start::Criterion::{EqualSpheres, UnequalEllipsoids};
 use ember_core::mixture::start::{kmeans_plus_plus, random_start, Tree};
 use ember_core::rng::stream;
 
-use super::{balls, load, same_partition, Matrix};
+use super::{balls, load, same_partition};
 
 /// Within sum of squares in columns scaled to variance one (divisor n).
 fn within(data: &Data, labels: &[u32], k: usize) -> f64 {
@@ -87,26 +87,6 @@ fn separated_balls_are_found_in_every_way() {
             assert!(same_partition(&labels, &truth), "{criterion:?} {n} {d} {k}");
         }
     }
-}
-
-#[test]
-fn needles_that_kmeans_cuts_are_whole_in_the_tree() {
-    let rows: Vec<Vec<f64>> = (0..400)
-        .map(|i| {
-            let t = f64::from(i / 2) / 10.0;
-            let jitter = 0.3 * (f64::from(i) * 1.7).sin();
-            vec![t, t + jitter + 3.0 * f64::from(i % 2)]
-        })
-        .collect();
-    let x = Matrix::of(&rows);
-    let truth: Vec<u32> = (0..400).map(|i| i % 2).collect();
-    let tree = Tree::grow(&x.data(), 2, 2000, &mut stream(1, 0)).unwrap();
-    assert!(same_partition(
-        &tree.sample_labels(2, UnequalEllipsoids).unwrap(),
-        &truth
-    ));
-    let cut = kmeans_plus_plus(&x.data(), 2, &mut stream(1, 0)).unwrap();
-    assert!(!same_partition(&cut, &truth));
 }
 
 #[test]

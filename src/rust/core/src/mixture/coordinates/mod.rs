@@ -88,16 +88,10 @@ impl<'a> Reader<'a> {
 
 /// Standard deviations of all rows where the model allows each column its own units, else their common size.
 fn units(model: CovarianceModel, d: usize, rules: &Rules) -> DVector<f64> {
-    use CovarianceModel::*;
-    let Some(total) = &rules.total_covariance else {
-        return DVector::repeat(d, 1.0);
-    };
-    let variances = match model {
-        EEI | VEI | EVI | VVI | EEE | VEE | EVV | VVV => total.diagonal(),
-        E | V | EII | VII | EVE | VVE | EEV | VEV => DVector::repeat(d, total.trace() / d as f64),
-    };
-    // A constant column has no units to offer.
-    variances.map(|variance| if variance > 0.0 { variance.sqrt() } else { 1.0 })
+    match &rules.spread {
+        Some(spread) => DVector::from_vec(spread.units(model)),
+        None => DVector::repeat(d, 1.0),
+    }
 }
 
 /// diag(scale) Σ diag(scale).

@@ -67,8 +67,8 @@ fn block_statistics<L: Lanes>(pass: Pass, evidence: &mut Evidence<L>, stats: &mu
         strip,
         weights,
         log_density,
-            ..
-        } = pass.scratch;
+        ..
+    } = pass.scratch;
     let stride = *stride;
     let r = &mut r.as_mut_slice()[..components.terms() * stride];
     for range in blocks {

@@ -14,12 +14,11 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::diagonal::{diagonals_of_equal_volume, geometric_mean};
-use super::own_orientation::along;
 use super::plane::{Block, Plane};
 use super::quasi_newton::QuasiNewton;
 use super::Evidence;
 use crate::error::Result;
-use crate::linalg::symmetric_eigen;
+use crate::linalg::{from_spectrum, symmetric_eigen};
 use crate::mixture::degeneracy::collapsed;
 
 /// Whether the components share their volume.
@@ -76,7 +75,7 @@ pub(super) fn maximize(
 
 fn starts(evidence: &Evidence) -> Result<Vec<DMatrix<f64>>> {
     let mut starts = vec![symmetric_eigen(&evidence.pooled())?.1];
-    for scatter in &evidence.scatters {
+    for scatter in evidence.scatters.iter() {
         starts.push(symmetric_eigen(scatter)?.1);
     }
     Ok(starts)
@@ -84,18 +83,23 @@ fn starts(evidence: &Evidence) -> Result<Vec<DMatrix<f64>>> {
 
 /// Candidate axes D with the scatter matrices seen in them.
 struct Axes<'a> {
-    evidence: &'a Evidence,
+    evidence: &'a Evidence<'a>,
     volume: Volume,
     axes: DMatrix<f64>,
-    /// Dᵀ S_k D.
-    rotated: Vec<DMatrix<f64>>,
+    /// All Dᵀ S_k D side by side: d × dK.
+    rotated: DMatrix<f64>,
 }
 
 impl<'a> Axes<'a> {
-    fn new(evidence: &'a Evidence, axes: DMatrix<f64>, volume: Volume) -> Self {
-        let rotated = (evidence.scatters.iter())
-            .map(|scatter| axes.transpose() * scatter * &axes)
-            .collect();
+    fn new(evidence: &'a Evidence<'a>, axes: DMatrix<f64>, volume: Volume) -> Self {
+        let d = axes.nrows();
+        let transposed = axes.transpose();
+        let mut half = DMatrix::zeros(d, d);
+        let mut rotated = DMatrix::zeros(d, d * evidence.scatters.len());
+        for (k, scatter) in evidence.scatters.iter().enumerate() {
+            half.gemm(1.0, &transposed, scatter, 0.0);
+            rotated.columns_mut(k * d, d).gemm(1.0, &half, &axes, 0.0);
+        }
         Axes {
             evidence,
             volume,
@@ -104,35 +108,46 @@ impl<'a> Axes<'a> {
         }
     }
 
+    fn dim(&self) -> usize {
+        self.axes.nrows()
+    }
+
+    /// Entry (l, m) of Dᵀ S_k D.
+    fn entry(&self, k: usize, l: usize, m: usize) -> f64 {
+        self.rotated[(l, k * self.dim() + m)]
+    }
+
+    /// The s_kj of component k.
+    fn diagonal(&self, k: usize) -> impl ExactSizeIterator<Item = f64> + '_ {
+        (0..self.dim()).map(move |j| self.entry(k, j, j))
+    }
+
     /// What the rotation minimises.
     fn objective(&self) -> f64 {
-        let entries = self.rotated.iter().zip(&self.evidence.counts);
-        entries
-            .map(|(rotated, count)| {
-                let logs: f64 = rotated.diagonal().iter().map(|x| x.ln()).sum();
-                match self.volume {
-                    Volume::Variable => count * logs,
-                    Volume::Equal => (logs / rotated.nrows() as f64).exp(),
-                }
+        let counts = self.evidence.counts.iter().enumerate();
+        counts
+            .map(|(k, count)| match self.volume {
+                Volume::Variable => count * self.diagonal(k).map(f64::ln).sum::<f64>(),
+                Volume::Equal => geometric_mean(self.diagonal(k)),
             })
             .sum()
     }
 
     /// Turns every pair of axes to its best angle, the others held.
     fn sweep(&mut self) {
-        let d = self.axes.nrows();
-        for l in 0..d {
-            for m in l + 1..d {
-                let plane = self.plane(l, m);
-                let t = plane.minimize(plane.best_of_period());
-                self.rotate(l, m, 0.5 * t);
-            }
+        for (l, m) in planes(self.dim()) {
+            let plane = self.plane(l, m);
+            let t = plane.minimize(plane.best_of_period());
+            self.rotate(l, m, 0.5 * t);
         }
     }
 
-    /// Quasi-Newton steps in all angles until the slope is zero up to rounding. Angles are those of
-    /// D ← D exp(Ω) with Ω skew-symmetric, taken afresh at each D.
+    /// Quasi-Newton steps in all angles until the slope is zero up to rounding; Newton's method where there is
+    /// one angle only. Angles are those of D ← D exp(Ω) with Ω skew-symmetric, taken afresh at each D.
     fn descend(&mut self) {
+        if self.dim() == 2 {
+            return self.rotate(0, 1, 0.5 * self.plane(0, 1).minimize(0.0));
+        }
         let mut history = QuasiNewton::new(self.curvatures());
         let mut slope = self.gradient();
         let mut objective = self.objective();
@@ -180,7 +195,7 @@ impl<'a> Axes<'a> {
 
     /// These axes after D ← D Q, Q the Cayley transform of the skew-symmetric matrix of `angles`.
     fn turned(&self, angles: &DVector<f64>) -> Axes<'a> {
-        let d = self.axes.nrows();
+        let d = self.dim();
         let mut half = DMatrix::zeros(d, d);
         for ((l, m), angle) in planes(d).zip(angles.iter()) {
             half[(l, m)] = 0.5 * angle;
@@ -195,16 +210,16 @@ impl<'a> Axes<'a> {
 
     /// Derivatives by the angle of each plane: Σ_k 2 (Dᵀ S_k D)_lm (a_km − a_kl), a_kj the derivative by s_kj.
     fn gradient(&self) -> DVector<f64> {
-        let d = self.axes.nrows();
+        let d = self.dim();
         let mut gradient = DVector::zeros(d * (d - 1) / 2);
-        for (rotated, &count) in self.rotated.iter().zip(&self.evidence.counts) {
+        for (k, &count) in self.evidence.counts.iter().enumerate() {
             let weight = match self.volume {
                 Volume::Variable => count,
-                Volume::Equal => geometric_mean(&rotated.diagonal()) / d as f64,
+                Volume::Equal => geometric_mean(self.diagonal(k)) / d as f64,
             };
-            let derivatives = rotated.diagonal().map(|s| weight / s);
+            let derivatives: Vec<f64> = self.diagonal(k).map(|s| weight / s).collect();
             for (slope, (l, m)) in gradient.iter_mut().zip(planes(d)) {
-                *slope += 2.0 * rotated[(l, m)] * (derivatives[m] - derivatives[l]);
+                *slope += 2.0 * self.entry(k, l, m) * (derivatives[m] - derivatives[l]);
             }
         }
         gradient
@@ -212,7 +227,7 @@ impl<'a> Axes<'a> {
 
     /// Second derivatives by the angle of each plane, made positive.
     fn curvatures(&self) -> DVector<f64> {
-        let d = self.axes.nrows();
+        let d = self.dim();
         let tiny = f64::EPSILON.sqrt() * self.scale();
         let curvatures = planes(d).map(|(l, m)| {
             let (_, second, _) = self.plane(l, m).derivatives(0.0);
@@ -231,19 +246,19 @@ impl<'a> Axes<'a> {
 
     /// The problem in the plane of axes l and m.
     fn plane(&self, l: usize, m: usize) -> Plane {
-        let d = self.axes.nrows() as f64;
+        let d = self.dim();
         let (exponent, is_equal) = match self.volume {
             Volume::Variable => (0.0, false),
-            Volume::Equal => (1.0 / d, true),
+            Volume::Equal => (1.0 / d as f64, true),
         };
-        let entries = self.rotated.iter().zip(&self.evidence.counts);
-        let blocks = entries
-            .map(|(rotated, &count)| {
-                let (a, b, w) = (rotated[(l, l)], rotated[(m, m)], rotated[(l, m)]);
+        let counts = self.evidence.counts.iter().enumerate();
+        let blocks = counts
+            .map(|(k, &count)| {
+                let [a, b, w] = [(l, l), (m, m), (l, m)].map(|(i, j)| self.entry(k, i, j));
                 let weight = if is_equal {
-                    let others = (0..rotated.nrows()).filter(|&j| j != l && j != m);
-                    let logs: f64 = others.map(|j| rotated[(j, j)].ln()).sum();
-                    (logs / d).exp()
+                    let others = (0..d).filter(|&j| j != l && j != m);
+                    let logs: f64 = others.map(|j| self.entry(k, j, j).ln()).sum();
+                    (logs * exponent).exp()
                 } else {
                     count
                 };
@@ -265,23 +280,27 @@ impl<'a> Axes<'a> {
         }
         let (sine, cosine) = angle.sin_cos();
         turn_columns(&mut self.axes, l, m, sine, cosine);
-        for rotated in &mut self.rotated {
-            turn_columns(rotated, l, m, sine, cosine);
-            turn_rows(rotated, l, m, sine, cosine);
-        }
+        turn_blocks(&mut self.rotated, l, m, sine, cosine);
     }
 
     /// Σ_k from the closed forms given D.
     fn covariances(&self) -> Result<Vec<DMatrix<f64>>> {
-        let diagonals: Vec<DVector<f64>> = self.rotated.iter().map(|s| s.diagonal()).collect();
-        let variances = match self.volume {
-            Volume::Equal => diagonals_of_equal_volume(&diagonals, self.evidence.total())?,
-            Volume::Variable => {
-                let entries = diagonals.iter().zip(&self.evidence.counts);
-                entries.map(|(s, &count)| s / count).collect()
-            }
-        };
-        Ok(variances.iter().map(|v| along(&self.axes, v)).collect())
+        let counts = self.evidence.counts.iter().enumerate();
+        let diagonals = counts.map(|(k, &count)| {
+            let weight = match self.volume {
+                Volume::Equal => 1.0,
+                Volume::Variable => 1.0 / count,
+            };
+            DVector::from_iterator(self.dim(), self.diagonal(k).map(|s| s * weight))
+        });
+        let mut variances: Vec<DVector<f64>> = diagonals.collect();
+        if self.volume == Volume::Equal {
+            variances = diagonals_of_equal_volume(&variances, self.evidence.total())?;
+        }
+        Ok(variances
+            .iter()
+            .map(|v| from_spectrum(&self.axes, v.as_slice()))
+            .collect())
     }
 }
 
@@ -301,10 +320,19 @@ fn turn_columns(matrix: &mut DMatrix<f64>, l: usize, m: usize, sine: f64, cosine
 
 /// The same for rows.
 fn turn_rows(matrix: &mut DMatrix<f64>, l: usize, m: usize, sine: f64, cosine: f64) {
-    for j in 0..matrix.ncols() {
-        let (x, y) = (matrix[(l, j)], matrix[(m, j)]);
-        matrix[(l, j)] = cosine * x + sine * y;
-        matrix[(m, j)] = cosine * y - sine * x;
+    for mut column in matrix.column_iter_mut() {
+        let (x, y) = (column[l], column[m]);
+        column[l] = cosine * x + sine * y;
+        column[m] = cosine * y - sine * x;
+    }
+}
+
+/// Turns both the rows and the columns of square blocks that stand side by side.
+fn turn_blocks(blocks: &mut DMatrix<f64>, l: usize, m: usize, sine: f64, cosine: f64) {
+    let d = blocks.nrows();
+    turn_rows(blocks, l, m, sine, cosine);
+    for first in (0..blocks.ncols()).step_by(d) {
+        turn_columns(blocks, first + l, first + m, sine, cosine);
     }
 }
 
@@ -314,34 +342,37 @@ fn turn_rows(matrix: &mut DMatrix<f64>, l: usize, m: usize, sine: f64, cosine: f
 pub(in crate::mixture) fn common_axes(matrices: &[DMatrix<f64>]) -> DMatrix<f64> {
     let d = matrices[0].nrows();
     let mut axes = DMatrix::identity(d, d);
-    let mut rotated: Vec<DMatrix<f64>> = (matrices.iter())
-        .map(|matrix| matrix / matrix.amax().max(f64::MIN_POSITIVE))
-        .collect();
+    let mut rotated = DMatrix::zeros(d, d * matrices.len());
+    for (matrix, block) in matrices
+        .iter()
+        .zip(rotated.as_mut_slice().chunks_exact_mut(d * d))
+    {
+        let scale = 1.0 / matrix.amax().max(f64::MIN_POSITIVE);
+        block
+            .iter_mut()
+            .zip(matrix)
+            .for_each(|(to, from)| *to = from * scale);
+    }
     for _ in 0..MAX_AXES_SWEEPS {
         let mut largest = 0.0_f64;
-        for l in 0..d {
-            for m in l + 1..d {
-                let (mut on, mut off, mut cross) = (0.0, 0.0, 0.0);
-                for matrix in &rotated {
-                    let difference = matrix[(l, l)] - matrix[(m, m)];
-                    let twice = 2.0 * matrix[(l, m)];
-                    on += difference * difference;
-                    off += twice * twice;
-                    cross += difference * twice;
-                }
-                // Rounding noise has no axes.
-                if cross.hypot(on - off) <= 1e-28 {
-                    continue;
-                }
-                let angle = 0.25 * (2.0 * cross).atan2(on - off);
-                let (sine, cosine) = angle.sin_cos();
-                turn_columns(&mut axes, l, m, sine, cosine);
-                for matrix in &mut rotated {
-                    turn_columns(matrix, l, m, sine, cosine);
-                    turn_rows(matrix, l, m, sine, cosine);
-                }
-                largest = largest.max(sine.abs());
+        for (l, m) in planes(d) {
+            let (mut on, mut off, mut cross) = (0.0, 0.0, 0.0);
+            for block in rotated.as_slice().chunks_exact(d * d) {
+                let difference = block[l * d + l] - block[m * d + m];
+                let twice = 2.0 * block[m * d + l];
+                on += difference * difference;
+                off += twice * twice;
+                cross += difference * twice;
             }
+            // Rounding noise has no axes.
+            if cross.hypot(on - off) <= 1e-28 {
+                continue;
+            }
+            let angle = 0.25 * (2.0 * cross).atan2(on - off);
+            let (sine, cosine) = angle.sin_cos();
+            turn_columns(&mut axes, l, m, sine, cosine);
+            turn_blocks(&mut rotated, l, m, sine, cosine);
+            largest = largest.max(sine.abs());
         }
         if largest <= f64::EPSILON {
             break;

@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 1e-14;
 
 /// EEI and VVI: each variance on its own.
 pub(super) fn free(evidence: &Evidence) -> Vec<DMatrix<f64>> {
-    let entries = evidence.counts.iter().zip(&evidence.scatters);
+    let entries = evidence.counts.iter().zip(evidence.scatters.iter());
     entries
         .map(|(&count, scatter)| DMatrix::from_diagonal(&(scatter.diagonal() / count)))
         .collect()
@@ -34,7 +34,7 @@ pub(super) fn equal_shape(
     start: Option<&[DMatrix<f64>]>,
 ) -> Result<Vec<DMatrix<f64>>> {
     let diagonals: Vec<_> = evidence.scatters.iter().map(|s| s.diagonal()).collect();
-    let shape = start.and_then(|previous| unit_volume(&previous[0].diagonal()));
+    let shape = start.and_then(|previous| Some(unit_volume(&previous[0].diagonal())?.0));
     let (volumes, shape) = volumes_and_shape(&evidence.counts, &diagonals, shape)?;
     Ok(volumes
         .iter()
@@ -50,9 +50,9 @@ pub(super) fn diagonals_of_equal_volume(
     let mut shapes = Vec::with_capacity(diagonals.len());
     let mut volume = 0.0;
     for (index, diagonal) in diagonals.iter().enumerate() {
-        volume += geometric_mean(diagonal);
-        let shape = unit_volume(diagonal)
+        let (shape, own) = unit_volume(diagonal)
             .ok_or_else(|| collapsed(index, "it has no variance in one direction"))?;
+        volume += own;
         shapes.push(shape);
     }
     Ok(shapes
@@ -77,22 +77,24 @@ pub(super) fn volumes_and_shape(
         Some(shape) => shape,
         None => {
             let pooled = diagonals.iter().fold(DVector::zeros(d), |sum, s| sum + s);
-            unit_volume(&pooled).ok_or_else(|| no_variance(0))?
+            unit_volume(&pooled).ok_or_else(|| no_variance(0))?.0
         }
     };
+    let mut weighted = DVector::zeros(d);
     for _ in 0..MAX_ROUNDS {
         let mut change = 0.0_f64;
-        let mut weighted = DVector::zeros(d);
+        weighted.fill(0.0);
         for (index, diagonal) in diagonals.iter().enumerate() {
-            let volume = diagonal.component_div(&shape).sum() / (counts[index] * d as f64);
+            let ratios = diagonal.iter().zip(&shape).map(|(s, a)| s / a);
+            let volume = ratios.sum::<f64>() / (counts[index] * d as f64);
             if !(volume > 0.0 && volume.is_finite()) {
                 return Err(no_variance(index));
             }
             change = change.max((volume / volumes[index] - 1.0).abs());
             volumes[index] = volume;
-            weighted += diagonal / volume;
+            weighted.axpy(1.0 / volume, diagonal, 1.0);
         }
-        shape = unit_volume(&weighted).ok_or_else(|| no_variance(0))?;
+        shape = unit_volume(&weighted).ok_or_else(|| no_variance(0))?.0;
         if change <= TOLERANCE {
             break;
         }
@@ -101,13 +103,14 @@ pub(super) fn volumes_and_shape(
 }
 
 /// (Π_j x_j)^(1/d), without overflow; 0 if one factor is 0.
-pub(super) fn geometric_mean(diagonal: &DVector<f64>) -> f64 {
-    (diagonal.iter().map(|x| x.ln()).sum::<f64>() / diagonal.len() as f64).exp()
+pub(super) fn geometric_mean(diagonal: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let d = diagonal.len() as f64;
+    (diagonal.map(f64::ln).sum::<f64>() / d).exp()
 }
 
-/// The diagonal divided by its geometric mean; `None` unless all entries are positive.
-pub(super) fn unit_volume(diagonal: &DVector<f64>) -> Option<DVector<f64>> {
-    let volume = geometric_mean(diagonal);
+/// The diagonal divided by its geometric mean, and that mean; `None` unless all entries are positive.
+pub(super) fn unit_volume(diagonal: &DVector<f64>) -> Option<(DVector<f64>, f64)> {
+    let volume = geometric_mean(diagonal.iter().copied());
     let positive = diagonal.iter().all(|x| *x > 0.0 && x.is_finite());
-    (positive && volume > 0.0).then(|| diagonal / volume)
+    (positive && volume > 0.0).then(|| (diagonal / volume, volume))
 }

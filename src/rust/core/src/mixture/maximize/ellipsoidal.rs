@@ -16,7 +16,7 @@ const TOLERANCE: f64 = 1e-14;
 
 /// EEE and VVV: S / n for each entry of the evidence.
 pub(super) fn free(evidence: &Evidence) -> Vec<DMatrix<f64>> {
-    let entries = evidence.counts.iter().zip(&evidence.scatters);
+    let entries = evidence.counts.iter().zip(evidence.scatters.iter());
     entries.map(|(&count, scatter)| scatter / count).collect()
 }
 
@@ -33,11 +33,12 @@ pub(super) fn proportional(
         .and_then(|previous| unit_volume(&previous[0]).ok())
         .map_or_else(|| unit_volume(&pooled), Ok)
         .map_err(|_| collapsed(0, "the scatter of all components together is singular"))?;
+    let mut weighted = DMatrix::zeros(d, d);
     for _ in 0..MAX_ROUNDS {
         let inverse = inverse_lower(&shape.lower);
-        let precision = inverse.transpose() * inverse;
+        let precision = inverse.tr_mul(&inverse);
         let mut change = 0.0_f64;
-        let mut weighted = DMatrix::zeros(d, d);
+        weighted.fill(0.0);
         for (index, scatter) in evidence.scatters.iter().enumerate() {
             let trace = trace_product(scatter, &precision);
             let volume = trace / (evidence.counts[index] * d as f64);
@@ -46,7 +47,7 @@ pub(super) fn proportional(
             }
             change = change.max((volume / volumes[index] - 1.0).abs());
             volumes[index] = volume;
-            weighted += scatter / volume;
+            add_multiple(&mut weighted, scatter, 1.0 / volume);
         }
         shape = unit_volume(&weighted)
             .map_err(|_| collapsed(0, "the scatter of all components together is singular"))?;
@@ -58,6 +59,13 @@ pub(super) fn proportional(
         .iter()
         .map(|&volume| &shape.matrix * volume)
         .collect())
+}
+
+/// Adds `factor` · `matrix` to `sum`.
+fn add_multiple(sum: &mut DMatrix<f64>, matrix: &DMatrix<f64>, factor: f64) {
+    for (x, y) in sum.iter_mut().zip(matrix) {
+        *x += factor * y;
+    }
 }
 
 /// EVV: C_k from S_k alone, λ = Σ_k |S_k|^(1/d) / n.

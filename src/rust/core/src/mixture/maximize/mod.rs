@@ -19,6 +19,8 @@ mod plane;
 mod quasi_newton;
 mod spherical;
 
+use std::borrow::Cow;
+
 use nalgebra::DMatrix;
 
 pub(super) use common_orientation::common_axes;
@@ -33,12 +35,12 @@ use crate::linalg::{cholesky, inverse_spd, log_det_cholesky, trace_product};
 
 /// Counts n_k and scatter matrices S_k that the covariance matrices are estimated from. Pooled models have
 /// one entry: the sums over components.
-struct Evidence {
-    counts: Vec<f64>,
-    scatters: Vec<DMatrix<f64>>,
+struct Evidence<'a> {
+    counts: Cow<'a, [f64]>,
+    scatters: Cow<'a, [DMatrix<f64>]>,
 }
 
-impl Evidence {
+impl Evidence<'_> {
     /// Σ_k n_k.
     fn total(&self) -> f64 {
         self.counts.iter().sum()
@@ -47,7 +49,9 @@ impl Evidence {
     /// Σ_k S_k.
     fn pooled(&self) -> DMatrix<f64> {
         let d = self.scatters.first().map_or(0, DMatrix::nrows);
-        (self.scatters.iter()).fold(DMatrix::zeros(d, d), |sum, scatter| sum + scatter)
+        let mut sum = DMatrix::zeros(d, d);
+        self.scatters.iter().for_each(|scatter| sum += scatter);
+        sum
     }
 }
 
@@ -173,48 +177,52 @@ fn means(moments: &Moments, rules: &Rules) -> DMatrix<f64> {
 }
 
 /// N_k + c_k and S_k = W_k + N_k δδᵀ + κ εεᵀ + Λ_k, with δ = x̄_k − μ_k and ε = μ_k − μ_p.
-fn evidence(
-    moments: &Moments,
+fn evidence<'a>(
+    moments: &'a Moments,
     means: &DMatrix<f64>,
     model: CovarianceModel,
     rules: &Rules,
-) -> Result<Evidence> {
+) -> Result<Evidence<'a>> {
     let (d, k) = means.shape();
-    let mut counts = moments.counts.clone();
-    let mut scatters = match &moments.scatter {
-        Scatter::PerComponent(parts) => parts.clone(),
-        Scatter::Pooled(sum) if model.is_pooled() => {
-            // The sum is all that counts, so it may stand in the first place.
-            let mut parts = vec![DMatrix::zeros(d, d); k];
-            parts[0].copy_from(sum);
-            parts
-        }
-        Scatter::Pooled(_) => {
-            return Err(Error::Argument {
-                argument: "model",
-                message: format!(
-                    "{} needs the scatter of every component, not only their sum",
-                    model.name()
-                ),
-            })
-        }
+    let mut all = Evidence {
+        counts: Cow::Borrowed(&moments.counts),
+        scatters: match &moments.scatter {
+            Scatter::PerComponent(parts) => Cow::Borrowed(parts),
+            Scatter::Pooled(sum) if model.is_pooled() => {
+                // The sum is all that counts, so it may stand in the first place.
+                let mut parts = vec![DMatrix::zeros(d, d); k];
+                parts[0].copy_from(sum);
+                Cow::Owned(parts)
+            }
+            Scatter::Pooled(_) => {
+                return Err(Error::Argument {
+                    argument: "model",
+                    message: format!(
+                        "{} needs the scatter of every component, not only their sum",
+                        model.name()
+                    ),
+                })
+            }
+        },
     };
-    for (index, scatter) in scatters.iter_mut().enumerate() {
-        let deviation = moments.means.column(index) - means.column(index);
-        scatter.ger(moments.counts[index], &deviation, &deviation, 1.0);
+    if rules.known.means.is_some() || rules.prior.is_some() {
+        for (index, scatter) in all.scatters.to_mut().iter_mut().enumerate() {
+            let deviation = moments.means.column(index) - means.column(index);
+            scatter.ger(moments.counts[index], &deviation, &deviation, 1.0);
+        }
     }
     if let Some(prior) = &rules.prior {
-        add_prior(&mut counts, &mut scatters, means, model, prior, rules);
+        let (counts, scatters) = (all.counts.to_mut(), all.scatters.to_mut());
+        add_prior(counts, scatters, means, model, prior, rules);
     }
     if model.is_pooled() {
-        let all = Evidence { counts, scatters };
         let (total, pooled) = (all.total(), all.pooled());
         return Ok(Evidence {
-            counts: vec![total],
-            scatters: vec![pooled],
+            counts: Cow::Owned(vec![total]),
+            scatters: Cow::Owned(vec![pooled]),
         });
     }
-    Ok(Evidence { counts, scatters })
+    Ok(all)
 }
 
 /// Adds the pseudo-data of the prior to counts and scatter matrices.
@@ -268,10 +276,12 @@ fn raise_to_floor(
     model: CovarianceModel,
     rules: &Rules,
 ) -> Result<Vec<DMatrix<f64>>> {
-    let mut raised: Vec<DMatrix<f64>> = free
-        .into_iter()
-        .map(|sigma| degeneracy::raise_to_floor(sigma, model, rules))
-        .collect::<Result<_>>()?;
+    let mut raised = free;
+    if rules.floor.is_some() {
+        raised = (raised.into_iter())
+            .map(|sigma| degeneracy::raise_to_floor(sigma, model, rules))
+            .collect::<Result<_>>()?;
+    }
     if model.is_pooled() {
         let shared = raised.swap_remove(0);
         raised = vec![shared; k];

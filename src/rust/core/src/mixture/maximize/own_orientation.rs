@@ -6,7 +6,7 @@ use nalgebra::{DMatrix, DVector};
 use super::diagonal::{unit_volume, volumes_and_shape};
 use super::Evidence;
 use crate::error::Result;
-use crate::linalg::{symmetric_eigen, symmetrized};
+use crate::linalg::{from_spectrum, symmetric_eigen};
 
 /// EEV: λA = Σ_k Ω_k / n with Ω_k the eigenvalues of S_k.
 pub(super) fn equal_volume(evidence: &Evidence) -> Result<Vec<DMatrix<f64>>> {
@@ -14,7 +14,10 @@ pub(super) fn equal_volume(evidence: &Evidence) -> Result<Vec<DMatrix<f64>>> {
     let d = axes[0].nrows();
     let sum = eigenvalues.iter().fold(DVector::zeros(d), |sum, v| sum + v);
     let variances = sum / evidence.total();
-    Ok(axes.iter().map(|d_k| along(d_k, &variances)).collect())
+    Ok(axes
+        .iter()
+        .map(|d_k| from_spectrum(d_k, variances.as_slice()))
+        .collect())
 }
 
 /// VEV: in the axes of each S_k this is VEI.
@@ -24,13 +27,13 @@ pub(super) fn variable_volume(
 ) -> Result<Vec<DMatrix<f64>>> {
     let Spectra { eigenvalues, axes } = spectra(evidence)?;
     let shape = match start {
-        Some(previous) => unit_volume(&symmetric_eigen(&previous[0])?.0),
+        Some(previous) => unit_volume(&symmetric_eigen(&previous[0])?.0).map(|(shape, _)| shape),
         None => None,
     };
     let (volumes, shape) = volumes_and_shape(&evidence.counts, &eigenvalues, shape)?;
     let entries = axes.iter().zip(&volumes);
     Ok(entries
-        .map(|(d_k, &volume)| along(d_k, &(&shape * volume)))
+        .map(|(d_k, &volume)| from_spectrum(d_k, (&shape * volume).as_slice()))
         .collect())
 }
 
@@ -43,15 +46,10 @@ struct Spectra {
 fn spectra(evidence: &Evidence) -> Result<Spectra> {
     let mut eigenvalues = Vec::with_capacity(evidence.scatters.len());
     let mut axes = Vec::with_capacity(evidence.scatters.len());
-    for scatter in &evidence.scatters {
+    for scatter in evidence.scatters.iter() {
         let (values, vectors) = symmetric_eigen(scatter)?;
         eigenvalues.push(values.map(|value| value.max(0.0)));
         axes.push(vectors);
     }
     Ok(Spectra { eigenvalues, axes })
-}
-
-/// D diag(variances) Dᵀ.
-pub(super) fn along(axes: &DMatrix<f64>, variances: &DVector<f64>) -> DMatrix<f64> {
-    symmetrized(&(axes * DMatrix::from_diagonal(variances) * axes.transpose()))
 }

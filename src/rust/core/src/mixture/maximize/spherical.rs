@@ -6,7 +6,7 @@ use super::Evidence;
 
 /// λ = tr(S) / (n d) for each entry of the evidence.
 pub(super) fn variances(evidence: &Evidence) -> Vec<DMatrix<f64>> {
-    let entries = evidence.counts.iter().zip(&evidence.scatters);
+    let entries = evidence.counts.iter().zip(evidence.scatters.iter());
     entries
         .map(|(count, scatter)| {
             let d = scatter.nrows();

@@ -1,9 +1,10 @@
 //! A tree of a sample of rows gives a start for every k.
 //!
-//! Columns are standardised, rotated to their principal axes and divided by the root of the axes' standard
-//! deviations (Scrucca & Raftery 2015, "scaled SVD"): half-way between raw and sphered, so that long axes
-//! count, but not all. Ward's tree ([`ward`](super::ward)) merges points into a few hundred clusters, the
-//! criterion of unequal ellipsoids ([`volume`](super::volume)) merges those.
+//! Columns are standardised, rotated to their principal axes and divided by the root of the axes' singular
+//! values (Scrucca & Raftery 2015, "scaled SVD"): half-way between raw and sphered, so that long axes count, but
+//! not all. Ward's tree ([`ward`](super::ward)) needs no more. The tree of unequal ellipsoids
+//! ([`volume`](super::volume)) merges single rows when there are at most a thousand (fewer in many dimensions),
+//! else Ward's clusters; it is then the default start of mclust, hc(x, "VVV", use = "SVD").
 
 use nalgebra::{DMatrix, DVector};
 use rand::Rng;
@@ -26,7 +27,7 @@ const FLAT_AXIS: f64 = 1e-10;
 pub enum Criterion {
     /// Ward's sum of squares: spherical clusters of one size (EII).
     EqualSpheres,
-    /// n log|Σ̂|, summed over clusters: each its own ellipsoid (VVV).
+    /// n log(|Σ̂| + tr Σ̂ + α/n), summed over clusters: each its own ellipsoid (VVV), flat ones allowed.
     UnequalEllipsoids,
 }
 
@@ -61,13 +62,13 @@ impl Tree {
         let eligible = |i: usize| !mostly_complete || complete(i);
         let sample = Sample::draw(data, sample_rows, k_max, eligible, rng);
         let scale = ColumnScale::of(data);
-        let (points, variance) = principal_points(&sample.data()?, &scale)?;
+        let points = principal_points(&sample.data()?, &scale)?;
         let spheres = ward::tree(points.clone());
         let m = points.len();
         let clusters = volume::affordable_clusters(points.coordinates).min(m);
         let mut ellipsoids = spheres[..m - clusters].to_vec();
         let labels = ward::cut(m, &ellipsoids);
-        ellipsoids.extend(volume::agglomerate(&points, &labels, variance));
+        ellipsoids.extend(volume::agglomerate(&points, &labels));
         Ok(Tree {
             sample,
             scale,
@@ -122,7 +123,7 @@ impl Tree {
 }
 
 /// Rows on their scaled principal axes, with weights of mean one, and the mean variance of those coordinates.
-fn principal_points(rows: &Data, scale: &ColumnScale) -> Result<(Points, f64)> {
+fn principal_points(rows: &Data, scale: &ColumnScale) -> Result<Points> {
     let (m, d) = (rows.rows(), rows.columns());
     let unit = rows.total_weight() / m as f64;
     let weights = DVector::from_fn(m, |i, _| rows.weights().map_or(1.0, |w| w[i] / unit));
@@ -146,12 +147,14 @@ fn principal_points(rows: &Data, scale: &ColumnScale) -> Result<(Points, f64)> {
     let (values, vectors) = linalg::symmetric_eigen(&covariance)?;
     let threshold = FLAT_AXIS * values[0];
     let q = values.iter().filter(|&&v| v > threshold).count();
-    let axes = DMatrix::from_fn(q, d, |a, j| vectors[(j, a)] / values[a].sqrt().sqrt());
-    let points = Points {
+    // √√(m − 1) scales by singular values, not standard deviations; √((m − 1) / m) is the sample's variance.
+    let unit = (m.max(2) as f64 - 1.0).sqrt().sqrt() / (m as f64).sqrt();
+    let axes = DMatrix::from_fn(q, d, |a, j| {
+        unit * vectors[(j, a)] / values[a].sqrt().sqrt()
+    });
+    Ok(Points {
         coordinates: q,
         cells: (axes * z).as_slice().to_vec(),
         weights: weights.as_slice().to_vec(),
-    };
-    let variances = values.iter().take(q).map(|v| v.sqrt());
-    Ok((points, variances.sum::<f64>() / q.max(1) as f64))
+    })
 }
