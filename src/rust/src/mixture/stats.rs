@@ -9,8 +9,7 @@ use ember_core::mixture::missing::{expect_missing, Patterns};
 use ember_core::mixture::model::Mixture;
 use ember_core::mixture::moments::{moments, TotalScatter};
 use ember_core::mixture::rules::Rules;
-use ember_core::mixture::saddle::coinciding;
-use ember_core::mixture::search::{as_member, saddle_status};
+use ember_core::mixture::saddle::{coinciding, saddle_status};
 use ember_core::mixture::stats::MixtureStats;
 use ember_core::nalgebra::{DMatrix, DVector};
 use ember_core::shard::Merge;
@@ -86,7 +85,7 @@ fn mixture_fit_stats(start: List, rules: List, expect: Function, control: List) 
     let settings = settings(&control)?;
     let mut monitor = Monitor::new(&control);
     let start = read_mixture_list(&start)?;
-    let start = as_member(&start, start.model);
+    let start = start.as_member(start.model);
     let rules = read_rules(&rules, &start)?;
     let mut model = GaussianMixture {
         source: |mixture: &Mixture| {

@@ -156,6 +156,27 @@ impl Mixture {
         let (k, d) = (self.components(), self.dim());
         (k - 1) + k * d + self.model.covariance_parameters(d, k) + usize::from(self.noise.is_some())
     }
+
+    /// These parameters with covariances in the shape that the E-step of `model` relies on.
+    pub fn as_member(&self, model: CovarianceModel) -> Self {
+        let mut member = Mixture {
+            model,
+            ..self.clone()
+        };
+        if model.is_diagonal() {
+            for sigma in &mut member.covariances {
+                *sigma = DMatrix::from_diagonal(&sigma.diagonal());
+            }
+        }
+        if model.is_pooled() {
+            let total: f64 = member.weights.iter().sum();
+            let d = member.dim();
+            let parts = member.weights.iter().zip(&member.covariances);
+            let common = parts.fold(DMatrix::zeros(d, d), |sum, (w, s)| sum + s * (w / total));
+            member.covariances.fill(common);
+        }
+        member
+    }
 }
 
 #[cfg(test)]

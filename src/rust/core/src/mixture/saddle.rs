@@ -12,6 +12,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
+use crate::em::Status;
 use crate::error::Result;
 use crate::linalg;
 use crate::mixture::inference::information::FLAT_INFORMATION;
@@ -273,6 +274,16 @@ fn along(chart: &Chart, direction: &DVector<f64>, total_weight: f64) -> Vec<Mixt
             chart.mixture(phi.as_slice()).ok()
         })
         .collect()
+}
+
+/// The status of a point that is not a maximum; `None` if nothing speaks against it.
+pub fn saddle_status(rises: bool, coinciding: &[(usize, usize)]) -> Option<Status> {
+    let message = match coinciding.first() {
+        Some((a, b)) => format!("components {a} and {b} coincide"),
+        None if rises => "the log-likelihood rises in some direction".into(),
+        None => return None,
+    };
+    Some(Status::Saddle { message })
 }
 
 /// Pairs of components (1-based, smaller first) with the same mean and covariance.

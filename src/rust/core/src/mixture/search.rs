@@ -6,8 +6,6 @@
 //! did, it goes on from theirs. The cell that the criterion selects is then run from *every* start to full
 //! precision, so that the fit can say how many starts found its maximum.
 
-use nalgebra::DMatrix;
-
 use super::criteria::{Criteria, Criterion};
 use super::degeneracy::thin_components;
 use super::fit::{Expectation, Fit, GaussianMixture, StartReport};
@@ -15,7 +13,7 @@ use super::maximize::maximize;
 use super::model::{CovarianceModel, Mixture, Noise};
 use super::problem::Problem;
 use super::rules::Rules;
-use super::saddle::{coinciding, Stationarity};
+use super::saddle::{coinciding, saddle_status, Stationarity};
 use super::source::{Memory, Source};
 use super::stats::Moments;
 use crate::em::{Flow, Model, Outcome, Progress, Settings, Status};
@@ -285,7 +283,7 @@ impl Search<'_> {
         rules: &Rules,
     ) -> Vec<Result<Mixture>> {
         match &self.starts {
-            Starts::Parameters(mixture) => vec![Ok(as_member(mixture, model))],
+            Starts::Parameters(mixture) => vec![Ok(mixture.as_member(model))],
             Starts::Partitions(partitions) => partitions[index]
                 .moments
                 .iter()
@@ -484,16 +482,6 @@ fn no_partition() -> Error {
     }
 }
 
-/// The status of a point that is not a maximum; `None` if nothing speaks against it.
-pub fn saddle_status(rises: bool, coinciding: &[(usize, usize)]) -> Option<Status> {
-    let message = match coinciding.first() {
-        Some((a, b)) => format!("components {a} and {b} coincide"),
-        None if rises => "the log-likelihood rises in some direction".into(),
-        None => return None,
-    };
-    Some(Status::Saddle { message })
-}
-
 /// The best solution of a model nested in `model` that beats `best`, as a member of `model`.
 fn better_special_case(
     model: CovarianceModel,
@@ -533,27 +521,6 @@ fn keep_better(best: &mut Option<Run>, run: Run) {
     if better {
         *best = Some(run);
     }
-}
-
-/// `mixture` with covariances in the shape that the E-step of `model` relies on.
-pub fn as_member(mixture: &Mixture, model: CovarianceModel) -> Mixture {
-    let mut member = Mixture {
-        model,
-        ..mixture.clone()
-    };
-    if model.is_diagonal() {
-        for sigma in &mut member.covariances {
-            *sigma = DMatrix::from_diagonal(&sigma.diagonal());
-        }
-    }
-    if model.is_pooled() {
-        let total: f64 = member.weights.iter().sum();
-        let d = member.dim();
-        let parts = member.weights.iter().zip(&member.covariances);
-        let common = parts.fold(DMatrix::zeros(d, d), |sum, (w, s)| sum + s * (w / total));
-        member.covariances.fill(common);
-    }
-    member
 }
 
 /// Gives the noise component a small weight taken from all others.
