@@ -96,7 +96,10 @@ is_flag <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
 # A whole number from 1 to `most`, as a double: the core takes doubles.
 check_count <- function(x, argument, most, call) {
   if (!is_number(x) || x < 1 || x > most || x != trunc(x)) {
-    limit <- if (most < .Machine$integer.max) paste0("from 1 to ", format(most, scientific = FALSE), ".") else "of at least 1."
+    limit <- "of at least 1."
+    if (most < .Machine$integer.max) {
+      limit <- paste0("from 1 to ", format(most, scientific = FALSE), ".")
+    }
     abort_argument(argument, paste("must be one whole number", limit), call = call)
   }
   as.double(x)

@@ -211,7 +211,10 @@ check_level <- function(level, call) {
 
 match_parameters <- function(parm, names, call) {
   if (!is.character(parm) && !is.numeric(parm)) {
-    abort_argument("parm", paste0("must be names or numbers of coefficients, not ", describe_object(parm), "."), NULL, call)
+    abort_argument(
+      "parm", paste0("must be names or numbers of coefficients, not ", describe_object(parm), "."),
+      NULL, call
+    )
   }
   at <- if (is.character(parm)) match(parm, names) else match(parm, seq_along(names))
   if (anyNA(at)) {
@@ -286,35 +289,16 @@ confidence_limits <- function(table, z) {
 bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0.05, n_starts = 3,
                           control = em_control(), ...) {
   call <- rlang::current_env()
-  if (inherits(x, "ember_mixture")) {
+  tested <- if (inherits(x, "ember_mixture")) {
     check_no_dots(..., call = call)
-    data <- data_of(x, call)
-    row_weights <- x$row_weights
-    if (length(x$known) > 0L || !is.null(x$noise) || !is.null(x$prior)) {
-      ember_abort(
-        "The bootstrap test is for mixtures without known parameters, noise or a prior.",
-        class = "unsupported", call = call
-      )
-    }
-    if (is.null(k)) k <- seq_len(x$k)
-    if (is.null(model)) model <- x$model
+    fit_to_test(x, call)
   } else {
-    design <- bootstrap_design(x, ..., call = call)
-    data <- design$x
-    row_weights <- design$weights
-    if (is.null(k)) k <- 1:8
-    if (is.null(model)) model <- if (ncol(data) == 1L) "V" else "VVV"
+    data_to_test(bootstrap_design(x, ..., call = call))
   }
-  k <- check_components(k, TRUE, list(), call)
-  model <- check_models(model, ncol(data), call)
+  k <- check_components(if (is.null(k)) tested$k else k, TRUE, list(), call)
+  model <- check_models(if (is.null(model)) tested$model else model, ncol(tested$x), call)
   if (length(model) > 1L) abort_argument("model", "must be a single model.", NULL, call)
-  if (anyNA(data) || !is.null(row_weights)) {
-    ember_abort(
-      "The bootstrap test needs complete data without row weights.", class = "unsupported",
-      details = c(i = "It is not known what samples with missing values or weights look like."),
-      call = call
-    )
-  }
+  check_complete_data(tested, call)
   replicates <- check_starts(replicates, call, "replicates")
   n_starts <- check_starts(n_starts, call)
   check_level(level, call)
@@ -322,7 +306,7 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
   samples <- list()
   for (null in k) {
     native <- native_mixture_bootstrap_lrt(
-      data, row_weights, model, null, null + 1L, replicates, n_starts, control, call = call
+      tested$x, tested$weights, model, null, null + 1L, replicates, n_starts, control, call = call
     )
     samples[[as.character(null)]] <- list(
       statistic = native$statistic, replicates = native$replicates
@@ -335,6 +319,34 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
     if (bootstrap_p_value(native) > level) break
   }
   new_bootstrap_lrt(samples, model)
+}
+
+# What is tested, of a fit or of data: list(x = (n x d), weights =), and the default of the null
+# hypotheses `k` and of the `model`.
+fit_to_test <- function(fit, call) {
+  data <- data_of(fit, call)
+  if (length(fit$known) > 0L || !is.null(fit$noise) || !is.null(fit$prior)) {
+    ember_abort(
+      "The bootstrap test is for mixtures without known parameters, noise or a prior.",
+      class = "unsupported", call = call
+    )
+  }
+  list(x = data, weights = fit$row_weights, k = seq_len(fit$k), model = fit$model)
+}
+
+data_to_test <- function(design) {
+  model <- if (ncol(design$x) == 1L) "V" else "VVV"
+  list(x = design$x, weights = design$weights, k = 1:8, model = model)
+}
+
+check_complete_data <- function(tested, call) {
+  if (anyNA(tested$x) || !is.null(tested$weights)) {
+    ember_abort(
+      "The bootstrap test needs complete data without row weights.", class = "unsupported",
+      details = c(i = "It is not known what samples with missing values or weights look like."),
+      call = call
+    )
+  }
 }
 
 warn_interrupted_test <- function(null, done, replicates, call) {

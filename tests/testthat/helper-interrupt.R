@@ -1,5 +1,6 @@
-# Runs R code in a child process, presses Ctrl-C half a second after it wrote its first line, and returns the lines that
-# it wrote: `code` calls tell("words"), the first time when the long computation is about to begin.
+# Runs R code in a child process, presses Ctrl-C half a second after it wrote its first line, and
+# returns the lines that it wrote: `code` calls tell("words"), the first time when the long
+# computation is about to begin.
 lines_after_interrupt <- function(code, lines) {
   out <- tempfile()
   script <- tempfile(fileext = ".R")

@@ -1,7 +1,9 @@
-# Two thousand calls that users make by mistake (helper-fuzz.R): each returns, or ends in a classed error.
+# Two thousand calls that users make by mistake (helper-fuzz.R): each returns, or ends in a classed
+# error.
 
 test_that("degenerate inputs give a value or a classed error", {
-  # Every third case, so that each function meets each argument and each value; locally all of them pass.
+  # Every third case, so that each function meets each argument and each value; locally all of them
+  # pass.
   cases <- fuzz_cases()
   cases <- cases[seq(1L, length(cases), by = 3L)]
   expect_gt(length(cases), 2000L)
@@ -24,13 +26,22 @@ test_that("the judge of fits sees what is wrong", {
 test_that("a fit that was tampered with is an error, not a crash", {
   fit <- gaussian_mixture(faithful, model = "VVV", start = 1L + (faithful$waiting > 66))
   uses <- list(stats::predict, stats::vcov, stats::simulate, merge_components)
+  values <- list(
+    NULL, "a", 1, numeric(), list(1), array(1, c(3, 3, 2)), fit$means[, 1, drop = FALSE]
+  )
   for (field in c("weights", "means", "covariances", "model", "data", "noise")) {
-    for (value in list(NULL, "a", 1, numeric(), list(1), array(1, c(3, 3, 2)), fit$means[, 1, drop = FALSE])) {
+    for (value in values) {
       broken <- fit
       broken[field] <- list(value)
       for (use in uses) {
         # R's own errors are fair here: the list is no longer a fit.
-        message <- tryCatch(suppressWarnings({ use(broken); "" }), error = conditionMessage)
+        message <- tryCatch(
+          suppressWarnings({
+            use(broken)
+            ""
+          }),
+          error = conditionMessage
+        )
         expect_no_match(message, "panic", ignore.case = TRUE)
       }
     }
@@ -41,6 +52,8 @@ test_that("no two functions of the package share a name", {
   sources <- test_path("../../R")
   skip_if_not(dir.exists(sources), "sources")
   lines <- unlist(lapply(list.files(sources, "[.]R$", full.names = TRUE), readLines))
-  names <- sub(" <- function.*", "", grep("^[A-Za-z][A-Za-z0-9._]* <- function\\(", lines, value = TRUE))
+  names <- sub(
+    " <- function.*", "", grep("^[A-Za-z][A-Za-z0-9._]* <- function\\(", lines, value = TRUE)
+  )
   expect_identical(names[duplicated(names)], character())
 })

@@ -97,7 +97,10 @@ test_that("the prior is checked", {
 
 test_that("keep_data is a flag", {
   for (bad in list(NULL, NA, "yes", c(TRUE, FALSE), 1)) {
-    expect_error(gaussian_mixture(faithful, k = 1, keep_data = bad), "keep_data", class = "ember_error_argument")
+    expect_error(
+      gaussian_mixture(faithful, k = 1, keep_data = bad), "keep_data",
+      class = "ember_error_argument"
+    )
   }
 })
 

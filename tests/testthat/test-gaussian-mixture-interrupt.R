@@ -14,10 +14,14 @@ test_that("a search of mixtures can be interrupted", {
     "tell('started')",
     "begun <- proc.time()[[3]]",
     "ended <- tryCatch(",
-    "  suppressWarnings(gaussian_mixture(x, k = 8:9, control = em_control(tol = 0, max_iter = 1e6, threads = 2))),",
+    "  suppressWarnings(gaussian_mixture(",
+    "    x, k = 8:9, control = em_control(tol = 0, max_iter = 1e6, threads = 2)",
+    "  )),",
     "  interrupt = identity, error = identity",
     ")",
-    "tell(if (inherits(ended, 'ember_mixture')) ended$status else if (inherits(ended, 'interrupt')) 'interrupted' else class(ended)[[1]])",
+    "tell(if (inherits(ended, 'ember_mixture')) ended$status",
+    "     else if (inherits(ended, 'interrupt')) 'interrupted'",
+    "     else class(ended)[[1]])",
     "tell(proc.time()[[3]] - begun < 10)",
     "tell(gaussian_mixture(faithful, k = 1, model = 'VVV')$status)"
   ), 4L)
@@ -30,10 +34,14 @@ test_that("one long fit can be interrupted", {
     "start <- rep_len(1:6, nrow(x))",
     "tell('started')",
     "ended <- tryCatch(",
-    "  suppressWarnings(gaussian_mixture(x, model = 'VVV', start = start, control = em_control(tol = 0, max_iter = 1e6))),",
+    "  suppressWarnings(gaussian_mixture(",
+    "    x, model = 'VVV', start = start, control = em_control(tol = 0, max_iter = 1e6)",
+    "  )),",
     "  interrupt = identity, error = identity",
     ")",
-    "tell(if (inherits(ended, 'ember_mixture')) ended$status else if (inherits(ended, 'interrupt')) 'interrupted' else class(ended)[[1]])",
+    "tell(if (inherits(ended, 'ember_mixture')) ended$status",
+    "     else if (inherits(ended, 'interrupt')) 'interrupted'",
+    "     else class(ended)[[1]])",
     "tell(gaussian_mixture(faithful, k = 1, model = 'VVV')$status)"
   ), 3L)
   expect_identical(lines, c("started", "interrupted", "converged"))
@@ -52,7 +60,8 @@ test_that("the bootstrap test can be interrupted", {
     "  }",
     ")",
     "samples <- attr(ended, 'samples')",
-    "tell(nrow(ended) == 1 && ended$replicates > 0 && length(samples[[1]]) < 1e5 && !anyNA(samples[[1]]))",
+    "tell(nrow(ended) == 1 && ended$replicates > 0 &&",
+    "     length(samples[[1]]) < 1e5 && !anyNA(samples[[1]]))",
     "tell(gaussian_mixture(faithful, k = 1, model = 'VVV')$status)"
   ), 4L)
   expect_identical(lines, c("started", "ember_warning_interrupted", "TRUE", "converged"))
@@ -63,7 +72,9 @@ test_that("before the first sample of the bootstrap test there is nothing to kee
     large,
     "tell('started')",
     "control <- em_control(tol = 0, max_iter = 1e6)",
-    "ended <- tryCatch(bootstrap_lrt(x, k = 5, control = control), interrupt = identity, error = identity)",
+    "ended <- tryCatch(",
+    "  bootstrap_lrt(x, k = 5, control = control), interrupt = identity, error = identity",
+    ")",
     "tell(class(ended)[[1]])",
     "tell(gaussian_mixture(faithful, k = 1, model = 'VVV')$status)"
   ), 3L)

@@ -1,7 +1,7 @@
 x <- c(1, 2, 3, 11, 12, 13)
-start_of <- function(start, noise = FALSE, dropped = NULL) check_start(
-  start, length(x), 1L, noise, dropped, NULL
-)
+start_of <- function(start, noise = FALSE, dropped = NULL) {
+  check_start(start, length(x), 1L, noise, dropped, NULL)
+}
 
 test_that("labels, responsibilities and parameters imply the number of components", {
   expect_equal(start_of(c(1, 1, 1, 2, 2, 2)), list(value = rep(1:2, each = 3L), k = 2L))
@@ -51,7 +51,8 @@ test_that("known parameters stand, whatever the start says, so the first step ca
   set.seed(1)
   y <- round(stats::rnorm(20), 1)
   fit <- gaussian_mixture(
-    y, model = "V", start = list(means = 0.3), known = list(means = 1.3), control = em_control(accelerate = "none")
+    y, model = "V", start = list(means = 0.3), known = list(means = 1.3),
+    control = em_control(accelerate = "none")
   )
   expect_gte(min(diff(fit$trace$loglik)), -1e-9)
   expect_equal(fit$trace$loglik[[1]], sum(stats::dnorm(y, 1.3, stats::sd(y), log = TRUE)))
