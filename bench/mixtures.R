@@ -1,7 +1,10 @@
 # Gaussian mixtures: ember beside mclust and sklearn. Same data, same start, same number of
-# iterations, all in one run; `make bench` calls it. CPU seconds, since other work shares the machine.
+# iterations, all in one run; `make bench` calls it. CPU seconds, since other work shares the
+# machine.
 
-if (!requireNamespace("mclust", quietly = TRUE)) stop("The benchmark compares with mclust: install it.")
+if (!requireNamespace("mclust", quietly = TRUE)) {
+  stop("The benchmark compares with mclust: install it.")
+}
 suppressPackageStartupMessages({
   library(ember)
   library(mclust)
@@ -69,7 +72,9 @@ iteration_table <- function(found) {
     "goal " = c("12x", "30x", "4x", NA),
     "ember / limit" = times(one / column(\(case) case$limit)),
     "goal  " = c("2.5x", "3x", "2.5x", "1.5x"),
-    "log-likelihoods differ by" = formatC(column(\(case) case$difference), digits = 1, format = "e"),
+    "log-likelihoods differ by" = formatC(
+      column(\(case) case$difference), digits = 1, format = "e"
+    ),
     check.names = FALSE
   )
 }
@@ -91,9 +96,9 @@ compare_iterations <- function(cases, limits, sklearn_file) {
   found <- lapply(cases, \(case) compare_case(case, limits[[case$name]], sklearn_file))
   section(
     "One EM iteration, one thread, CPU milliseconds",
-    "A: n = 1e5, d = 10, K = 8, full. B: 1e6, 2, 3, full. C: 1e4, 50, 10, full. D: 1e6, 1-D, K = 2,",
-    "equal variance. The last column: largest relative difference of the log-likelihoods after 10",
-    "iterations."
+    "A: n = 1e5, d = 10, K = 8, full. B: 1e6, 2, 3, full. C: 1e4, 50, 10, full.",
+    "D: 1e6, 1-D, K = 2, equal variance. The last column: largest relative difference of the",
+    "log-likelihoods after 10 iterations."
   )
   say_table(iteration_table(found))
   section(
@@ -124,8 +129,8 @@ compare_memory <- function(case, sklearn_file) {
   say_table(data.frame(program = names(peaks), MB = sprintf("%.1f", peaks)))
 }
 
-# Of every cell that mclust could fit: is ember's BIC as good? `slack` is below what either program's
-# tolerance lets it tell.
+# Of every cell that mclust could fit: is ember's BIC as good? `slack` is below what either
+# program's tolerance lets it tell.
 compare_cells <- function(fit, theirs, slack = 1e-4) {
   cells <- as.data.frame(as.table(unclass(theirs)), stringsAsFactors = FALSE)
   names(cells) <- c("k", "model", "mclust")
@@ -152,11 +157,14 @@ compare_search <- function() {
   say(
     "", sprintf("Of %d cells that mclust fits, ember's criterion is better in %d, worse in %d;",
       cells$cells, cells$better, nrow(cells$worse)),
-    sprintf("in %d ember finds no sound solution (mclust's is close to singular).", nrow(cells$absent))
+    sprintf(
+      "in %d ember finds no sound solution (mclust's is close to singular).", nrow(cells$absent)
+    )
   )
   if (nrow(cells$worse) > 0L) {
     say_table(data.frame(
-      k = cells$worse$k, model = cells$worse$model, "BIC of ember" = sprintf("%.5f", cells$worse$BIC),
+      k = cells$worse$k, model = cells$worse$model,
+      "BIC of ember" = sprintf("%.5f", cells$worse$BIC),
       "worse by" = digits(cells$worse$shortfall), check.names = FALSE
     ))
   }
@@ -193,7 +201,9 @@ compare_passes <- function() {
   say_table(data.frame(
     program = c("ember, SQUAREM", "ember, Anderson", "ember, plain EM", "mclust"),
     "passes to 1e-8" = c(vapply(methods, arrival, 0), mclust),
-    "passes until it stops" = c(vapply(stopped, \(f) f$passes, 0L), attr(default, "info")[["iterations"]]),
+    "passes until it stops" = c(
+      vapply(stopped, \(f) f$passes, 0L), attr(default, "info")[["iterations"]]
+    ),
     "short of the maximum" = formatC(
       best - c(vapply(stopped, \(f) f$loglik, 0), default$loglik),
       digits = 1, format = "e"
@@ -213,7 +223,8 @@ compare_convergence <- function(case, sklearn_file) {
   log_lik <- c(ember$value$loglik, mclust$value$loglik, sklearn$log_lik)
   section("From the start to convergence, case A, each program's defaults")
   say_table(data.frame(
-    program = c("ember", "mclust", "sklearn"), "CPU s" = digits(c(ember$cpu, mclust$cpu, sklearn$cpu)),
+    program = c("ember", "mclust", "sklearn"),
+    "CPU s" = digits(c(ember$cpu, mclust$cpu, sklearn$cpu)),
     passes = c(ember$value$passes, attr(mclust$value, "info")[["iterations"]], sklearn$iterations),
     "log-likelihood" = ifelse(is.na(log_lik), "-", sprintf("%.4f", log_lik)), check.names = FALSE
   ))
@@ -255,4 +266,6 @@ run <- function(binary, results_file) {
   write_results(results_file)
 }
 
-if (!interactive()) run(binary = "bench/target/release/ember-bench", results_file = "bench/results.md")
+if (!interactive()) {
+  run(binary = "bench/target/release/ember-bench", results_file = "bench/results.md")
+}

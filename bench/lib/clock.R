@@ -8,8 +8,9 @@ seconds <- function(run) {
   list(cpu = spent[["user.self"]] + spent[["sys.self"]], wall = spent[["elapsed"]], value = value)
 }
 
-# Seconds of one iteration: the slope between a short and a long run, which starting up and finishing
-# do not enter. Medians over repeats; `log_lik` is that of the run with `counts[[1]]` iterations.
+# Seconds of one iteration: the slope between a short and a long run, which starting up and
+# finishing do not enter. Medians over repeats; `log_lik` is that of the run with `counts[[1]]`
+# iterations.
 iteration_seconds <- function(iterate, case, counts, repeats) {
   runs <- lapply(seq_len(repeats), function(i) {
     lapply(counts, function(count) seconds(function() iterate(case, count)))
