@@ -16,69 +16,118 @@ use nalgebra::{DMatrix, DVector};
 
 use super::super::maximize::common_axes;
 use super::super::model::CovarianceModel;
-use super::{centred, Reader};
-use crate::linalg::{cholesky, symmetric_eigen, symmetrized};
+use super::{centre, Reader};
+use crate::linalg::{factorise, from_spectrum, mirror, symmetric_eigen};
 
-/// Coordinates of the matrices of a mixture of `model`.
-pub(super) fn flatten(model: CovarianceModel, matrices: &[DMatrix<f64>]) -> Option<Vec<f64>> {
-    use CovarianceModel::*;
-    let first = matrices.first()?;
-    let log_variances = |sigma: &DMatrix<f64>| -> Vec<f64> {
-        sigma
-            .diagonal()
-            .iter()
-            .map(|variance| variance.ln())
-            .collect()
-    };
-    let coordinates = match model {
-        E | EII => vec![first[(0, 0)].ln()],
-        V | VII => matrices.iter().map(|sigma| sigma[(0, 0)].ln()).collect(),
-        EEI => log_variances(first),
-        VVI => matrices.iter().flat_map(log_variances).collect(),
-        VEI => {
-            let logs: Vec<_> = matrices.iter().map(log_variances).collect();
-            let mut coordinates: Vec<f64> = logs.iter().map(|v| mean(v)).collect();
-            coordinates.extend(centred(logs[0].clone()));
-            coordinates
-        }
-        EVI => {
-            let logs: Vec<_> = matrices.iter().map(log_variances).collect();
-            let mut coordinates = vec![mean(&logs[0])];
-            coordinates.extend(logs.into_iter().flat_map(centred));
-            coordinates
-        }
-        EEE => LogCholesky::of(first)?.join(),
-        VVV => {
-            let mut coordinates = Vec::new();
-            for sigma in matrices {
-                coordinates.extend(LogCholesky::of(sigma)?.join());
+/// Appends coordinates to those that are there.
+pub(super) struct Writer<'a> {
+    /// d units, one per column of the data.
+    pub units: &'a [f64],
+    pub coordinates: &'a mut Vec<f64>,
+}
+
+impl Writer<'_> {
+    /// Coordinates of the matrices of a mixture of `model`.
+    pub fn flatten(&mut self, model: CovarianceModel, matrices: &[DMatrix<f64>]) -> Option<()> {
+        use CovarianceModel::*;
+        let first = matrices.first()?;
+        let start = self.coordinates.len();
+        let is_diagonal = model.is_diagonal();
+        match model {
+            E | EII => self.log_variances(first, 1),
+            V | VII => matrices.iter().for_each(|sigma| self.log_variances(sigma, 1)),
+            EEI | EEE => self.volume_and_shape(first, is_diagonal)?,
+            VVI | VVV => {
+                for sigma in matrices {
+                    self.volume_and_shape(sigma, is_diagonal)?;
+                }
             }
-            coordinates
-        }
-        VEE => {
-            let mut coordinates = Vec::new();
-            for sigma in matrices {
-                coordinates.push(mean(&LogCholesky::of(sigma)?.logs));
+            VEI | VEE => {
+                self.coordinates.resize(start + matrices.len(), 0.0);
+                let end = self.coordinates.len();
+                // The first comes last, for its shape is the one that stays.
+                for (index, sigma) in matrices.iter().enumerate().rev() {
+                    self.coordinates.truncate(end);
+                    self.volume_and_shape(sigma, is_diagonal)?;
+                    self.coordinates[start + index] = self.take_volume(end);
+                }
             }
-            coordinates.extend(LogCholesky::of(first)?.centred().join());
-            coordinates
-        }
-        EVV => {
-            let mut coordinates = vec![mean(&LogCholesky::of(first)?.logs)];
-            for sigma in matrices {
-                coordinates.extend(LogCholesky::of(sigma)?.centred().join());
+            EVI | EVV => {
+                self.coordinates.push(0.0);
+                for sigma in matrices.iter() {
+                    let end = self.coordinates.len();
+                    self.volume_and_shape(sigma, is_diagonal)?;
+                    self.coordinates[start] = self.take_volume(end);
+                }
             }
-            coordinates
-        }
-        EVE | VVE | EEV | VEV => {
-            let mut coordinates = Vec::new();
-            for sigma in matrices {
-                coordinates.extend(lower_entries(&matrix_log(sigma)?));
+            EVE | VVE | EEV | VEV => {
+                for sigma in matrices {
+                    self.matrix_log(sigma)?;
+                }
             }
-            coordinates
         }
-    };
-    Some(coordinates)
+        Some(())
+    }
+
+    /// Logarithms of the first `count` variances.
+    fn log_variances(&mut self, sigma: &DMatrix<f64>, count: usize) {
+        let variances = (0..count).map(|j| sigma[(j, j)] / (self.units[j] * self.units[j]));
+        self.coordinates.extend(variances.map(f64::ln));
+    }
+
+    /// v and M of Σ = M diag(e^v) Mᵀ with M unit lower triangular; v alone for a diagonal matrix.
+    fn volume_and_shape(&mut self, sigma: &DMatrix<f64>, is_diagonal: bool) -> Option<()> {
+        let d = sigma.nrows();
+        if is_diagonal {
+            self.log_variances(sigma, d);
+            return Some(());
+        }
+        let mut lower = self.standardized(sigma);
+        factorise(&mut lower).ok()?;
+        self.coordinates.extend((0..d).map(|j| 2.0 * lower[(j, j)].ln()));
+        for j in 0..d {
+            let below = (j + 1..d).map(|i| lower[(i, j)] / lower[(j, j)]);
+            self.coordinates.extend(below);
+        }
+        Some(())
+    }
+
+    /// Takes the mean of the v that start at `at` away from them.
+    fn take_volume(&mut self, at: usize) -> f64 {
+        centre(&mut self.coordinates[at..at + self.units.len()])
+    }
+
+    /// Lower triangle of log Σ, off-diagonal entries times √2, so that distances are those of the matrices.
+    fn matrix_log(&mut self, sigma: &DMatrix<f64>) -> Option<()> {
+        let (mut values, vectors) = symmetric_eigen(&self.standardized(sigma)).ok()?;
+        if values.iter().any(|&value| value <= 0.0) {
+            return None;
+        }
+        values.apply(|value| *value = value.ln());
+        let log = from_spectrum(&vectors, values.as_slice());
+        for j in 0..log.nrows() {
+            self.coordinates.push(log[(j, j)]);
+            let below = (j + 1..log.nrows()).map(|i| log[(i, j)] * std::f64::consts::SQRT_2);
+            self.coordinates.extend(below);
+        }
+        Some(())
+    }
+
+    fn standardized(&self, sigma: &DMatrix<f64>) -> DMatrix<f64> {
+        let mut standardized = sigma.clone();
+        rescale(&mut standardized, |j| 1.0 / self.units[j]);
+        standardized
+    }
+}
+
+/// Σ becomes diag(scale) Σ diag(scale).
+pub(super) fn rescale(sigma: &mut DMatrix<f64>, scale: impl Fn(usize) -> f64) {
+    for (j, mut column) in sigma.column_iter_mut().enumerate() {
+        let scale_j = scale(j);
+        for (i, entry) in column.iter_mut().enumerate() {
+            *entry *= scale(i) * scale_j;
+        }
+    }
 }
 
 /// The K matrices at the coordinates that `reader` gives.
@@ -90,48 +139,29 @@ pub(super) fn unflatten(
 ) -> Option<Vec<DMatrix<f64>>> {
     use CovarianceModel::*;
     let spherical = |log: f64| DMatrix::from_diagonal_element(d, d, log.exp());
-    let diagonal = |volume: f64, logs: &[f64]| {
-        let variances = logs.iter().map(|log| (volume + log).exp());
-        DMatrix::from_diagonal(&DVector::from_iterator(d, variances))
-    };
     let triangle = d * (d + 1) / 2;
+    let size = if model.is_diagonal() { d } else { triangle };
     let matrices = match model {
         E | EII => vec![spherical(reader.take(1)?[0]); k],
         V | VII => reader.take(k)?.iter().map(|&log| spherical(log)).collect(),
-        EEI => vec![diagonal(0.0, reader.take(d)?); k],
-        VVI => {
-            let logs = reader.take(k * d)?;
-            logs.chunks_exact(d).map(|v| diagonal(0.0, v)).collect()
+        EEI | EEE => vec![from_log_cholesky(0.0, reader.take(size)?, d); k],
+        VVI | VVV => {
+            let entries = reader.take(k * size)?.chunks_exact(size);
+            entries.map(|entry| from_log_cholesky(0.0, entry, d)).collect()
         }
-        VEI => {
+        VEI | VEE => {
             let volumes = reader.take(k)?;
-            let shape = centred(reader.take(d)?.to_vec());
-            volumes.iter().map(|&v| diagonal(v, &shape)).collect()
-        }
-        EVI => {
-            let volume = reader.take(1)?[0];
-            let shapes = reader.take(k * d)?.chunks_exact(d);
-            shapes
-                .map(|shape| diagonal(volume, &centred(shape.to_vec())))
+            let shape = reader.take(size)?;
+            let centre = mean(&shape[..d]);
+            (volumes.iter())
+                .map(|volume| from_log_cholesky(volume - centre, shape, d))
                 .collect()
         }
-        EEE => vec![LogCholesky::split(reader.take(triangle)?, d).matrix(0.0); k],
-        VVV => {
-            let entries = reader.take(k * triangle)?.chunks_exact(triangle);
-            entries
-                .map(|entry| LogCholesky::split(entry, d).matrix(0.0))
-                .collect()
-        }
-        VEE => {
-            let volumes = reader.take(k)?;
-            let shape = LogCholesky::split(reader.take(triangle)?, d).centred();
-            volumes.iter().map(|&v| shape.matrix(v)).collect()
-        }
-        EVV => {
+        EVI | EVV => {
             let volume = reader.take(1)?[0];
-            let entries = reader.take(k * triangle)?.chunks_exact(triangle);
+            let entries = reader.take(k * size)?.chunks_exact(size);
             entries
-                .map(|entry| LogCholesky::split(entry, d).centred().matrix(volume))
+                .map(|entry| from_log_cholesky(volume - mean(&entry[..d]), entry, d))
                 .collect()
         }
         EVE | VVE | EEV | VEV => {
@@ -143,73 +173,47 @@ pub(super) fn unflatten(
     Some(matrices)
 }
 
-/// Σ = M diag(e^logs) Mᵀ with M unit lower triangular.
-struct LogCholesky {
-    logs: Vec<f64>,
-    /// Strictly lower entries of M, column by column.
-    below: Vec<f64>,
-}
-
-impl LogCholesky {
-    fn of(sigma: &DMatrix<f64>) -> Option<Self> {
-        let lower = cholesky(sigma).ok()?;
-        let d = lower.nrows();
-        let logs = lower.diagonal().iter().map(|x| 2.0 * x.ln()).collect();
-        let entries = (0..d).flat_map(|j| (j + 1..d).map(move |i| (i, j)));
-        let below = entries
-            .map(|(i, j)| lower[(i, j)] / lower[(j, j)])
-            .collect();
-        Some(LogCholesky { logs, below })
+/// M diag(e^(volume + v)) Mᵀ, where `entries` are v and the entries below the diagonal of M, if there are any.
+fn from_log_cholesky(volume: f64, entries: &[f64], d: usize) -> DMatrix<f64> {
+    let (logs, mut below) = entries.split_at(d);
+    if below.is_empty() {
+        let variances = logs.iter().map(|log| (volume + log).exp());
+        return DMatrix::from_diagonal(&DVector::from_iterator(d, variances));
     }
-
-    fn split(coordinates: &[f64], d: usize) -> Self {
-        let (logs, below) = coordinates.split_at(d);
-        LogCholesky {
-            logs: logs.to_vec(),
-            below: below.to_vec(),
+    let mut matrix = DMatrix::zeros(d, d);
+    for (j, log) in logs.iter().enumerate() {
+        let root = (0.5 * (volume + log)).exp();
+        matrix[(j, j)] = root;
+        let (column, rest) = below.split_at(d - 1 - j);
+        for (i, entry) in column.iter().enumerate() {
+            matrix[(j + 1 + i, j)] = root * entry;
+        }
+        below = rest;
+    }
+    // L becomes L Lᵀ from its last entry on, since no later entry is needed.
+    for j in (0..d).rev() {
+        for i in (j..d).rev() {
+            matrix[(i, j)] = (0..=j).map(|l| matrix[(i, l)] * matrix[(j, l)]).sum();
         }
     }
-
-    fn join(self) -> Vec<f64> {
-        let LogCholesky { mut logs, below } = self;
-        logs.extend(below);
-        logs
-    }
-
-    /// The same shape with determinant 1.
-    fn centred(self) -> Self {
-        LogCholesky {
-            logs: centred(self.logs),
-            below: self.below,
-        }
-    }
-
-    /// e^volume times the matrix.
-    fn matrix(&self, volume: f64) -> DMatrix<f64> {
-        let d = self.logs.len();
-        let mut factor = DMatrix::identity(d, d);
-        let entries = (0..d).flat_map(|j| (j + 1..d).map(move |i| (i, j)));
-        for ((i, j), value) in entries.zip(&self.below) {
-            factor[(i, j)] = *value;
-        }
-        for (mut column, log) in factor.column_iter_mut().zip(&self.logs) {
-            column *= (0.5 * (volume + log)).exp();
-        }
-        symmetrized(&(&factor * factor.transpose()))
-    }
+    mirror(&mut matrix);
+    matrix
 }
 
 /// Averages, over components, what `model` says is shared by matrices with these logarithms.
 fn nearest_in_family(model: CovarianceModel, logs: &[DMatrix<f64>]) -> Option<Vec<DMatrix<f64>>> {
     use CovarianceModel::*;
+    let share_axes = matches!(model, EVE | VVE);
     let mut axes = Vec::with_capacity(logs.len());
     let mut spectra: Vec<DVector<f64>> = Vec::with_capacity(logs.len());
-    if matches!(model, EVE | VVE) {
+    if share_axes {
         let common = common_axes(logs);
         for log in logs {
-            spectra.push((common.transpose() * log * &common).diagonal());
-            axes.push(common.clone());
+            let product = log * &common;
+            let along = |j: usize| common.column(j).dot(&product.column(j));
+            spectra.push(DVector::from_fn(common.nrows(), |j, _| along(j)));
         }
+        axes.push(common);
     } else {
         for log in logs {
             let (values, vectors) = symmetric_eigen(log).ok()?;
@@ -217,77 +221,43 @@ fn nearest_in_family(model: CovarianceModel, logs: &[DMatrix<f64>]) -> Option<Ve
             axes.push(vectors);
         }
     }
-    let volumes = share(
-        spectra.iter().map(|s| s.mean()).collect(),
-        matches!(model, EVE | EEV),
-    );
-    let shapes: Vec<DVector<f64>> = spectra.iter().map(|s| s.add_scalar(-s.mean())).collect();
-    let common_shape = shapes.iter().sum::<DVector<f64>>() / shapes.len() as f64;
-    let matrices = axes.iter().zip(&shapes).zip(&volumes);
+    let mut volumes: Vec<f64> = (spectra.iter_mut())
+        .map(|spectrum| centre(spectrum.as_mut_slice()))
+        .collect();
+    if matches!(model, EVE | EEV) {
+        let common = mean(&volumes);
+        volumes.fill(common);
+    }
+    if !share_axes {
+        let common = spectra.iter().sum::<DVector<f64>>() / spectra.len() as f64;
+        spectra.fill(common);
+    }
+    let axes = axes.iter().cycle();
     Some(
-        matrices
-            .map(|((d_k, own), volume)| {
-                let shape = if matches!(model, EVE | VVE) {
-                    own
-                } else {
-                    &common_shape
-                };
-                let variances = shape.map(|log| (volume + log).exp());
-                symmetrized(&(d_k * DMatrix::from_diagonal(&variances) * d_k.transpose()))
+        (axes.zip(spectra).zip(volumes))
+            .map(|((axes, mut variances), volume)| {
+                variances.apply(|log| *log = (volume + *log).exp());
+                from_spectrum(axes, variances.as_slice())
             })
             .collect(),
     )
-}
-
-/// The values, or K times their mean.
-fn share(values: Vec<f64>, equal: bool) -> Vec<f64> {
-    if equal {
-        vec![mean(&values); values.len()]
-    } else {
-        values
-    }
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// log Σ; `None` unless Σ is positive definite.
-fn matrix_log(sigma: &DMatrix<f64>) -> Option<DMatrix<f64>> {
-    let (values, vectors) = symmetric_eigen(sigma).ok()?;
-    if values.iter().any(|&value| value <= 0.0) {
-        return None;
-    }
-    let logs = DMatrix::from_diagonal(&values.map(f64::ln));
-    Some(symmetrized(&(&vectors * logs * vectors.transpose())))
-}
-
-/// Lower triangle, off-diagonal entries times √2, so that distances are those of the matrices.
-fn lower_entries(matrix: &DMatrix<f64>) -> Vec<f64> {
-    let d = matrix.nrows();
-    let entries = (0..d).flat_map(|j| (j..d).map(move |i| (i, j)));
-    entries
-        .map(|(i, j)| {
-            if i == j {
-                matrix[(i, j)]
-            } else {
-                matrix[(i, j)] * std::f64::consts::SQRT_2
-            }
-        })
-        .collect()
-}
-
+/// The matrix with that lower triangle, its off-diagonal entries divided by √2.
 fn from_lower_entries(entries: &[f64], d: usize) -> DMatrix<f64> {
     let mut matrix = DMatrix::zeros(d, d);
     let places = (0..d).flat_map(|j| (j..d).map(move |i| (i, j)));
     for ((i, j), &value) in places.zip(entries) {
-        let value = if i == j {
+        matrix[(i, j)] = if i == j {
             value
         } else {
             value / std::f64::consts::SQRT_2
         };
-        matrix[(i, j)] = value;
-        matrix[(j, i)] = value;
     }
+    mirror(&mut matrix);
     matrix
 }

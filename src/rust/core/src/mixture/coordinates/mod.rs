@@ -9,33 +9,35 @@
 
 mod covariance;
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 
 use super::degeneracy;
 use super::model::{CovarianceModel, Mixture};
 use super::rules::Rules;
+use covariance::Writer;
 
 /// Coordinates of `mixture`; `None` when a weight is 0 or a covariance matrix is not positive definite, where
 /// they would be infinite.
 pub fn flatten(mixture: &Mixture, rules: &Rules) -> Option<Vec<f64>> {
     let units = units(mixture.model, mixture.dim(), rules);
-    let mut coordinates = Vec::new();
+    let mut coordinates = Vec::with_capacity(1 + mixture.parameters() + mixture.means.len());
     if rules.known.weights.is_none() {
         let noise = mixture.noise.iter().map(|noise| noise.weight);
         let weights = mixture.weights.iter().copied().chain(noise);
-        coordinates.extend(centred(weights.map(f64::ln).collect()));
+        coordinates.extend(weights.map(f64::ln));
+        centre(&mut coordinates);
     }
     if rules.known.means.is_none() {
         for mean in mixture.means.column_iter() {
-            coordinates.extend(mean.component_div(&units).iter());
+            coordinates.extend(mean.iter().zip(&units).map(|(mean, unit)| mean / unit));
         }
     }
     if rules.known.covariances.is_none() {
-        let inverse = units.map(|unit| 1.0 / unit);
-        let standardized: Vec<_> = (mixture.covariances.iter())
-            .map(|sigma| rescaled(sigma, &inverse))
-            .collect();
-        coordinates.extend(covariance::flatten(mixture.model, &standardized)?);
+        let mut writer = Writer {
+            units: &units,
+            coordinates: &mut coordinates,
+        };
+        writer.flatten(mixture.model, &mixture.covariances)?;
     }
     coordinates
         .iter()
@@ -50,25 +52,42 @@ pub fn unflatten(coordinates: &[f64], like: &Mixture, rules: &Rules) -> Option<M
     let (k, d) = (like.components(), like.dim());
     let units = units(like.model, d, rules);
     let mut reader = Reader(coordinates);
-    let mut mixture = like.clone();
-    if rules.known.weights.is_none() {
-        let logs = reader.take(k + usize::from(like.noise.is_some()))?;
+    let mut noise = like.noise;
+    let weights = if rules.known.weights.is_none() {
+        let logs = reader.take(k + usize::from(noise.is_some()))?;
         let mut weights = softmax(logs)?;
-        if let Some(noise) = &mut mixture.noise {
+        if let Some(noise) = &mut noise {
             noise.weight = weights.pop()?;
         }
-        mixture.weights = weights;
-    }
-    if rules.known.means.is_none() {
-        let means = DMatrix::from_column_slice(d, k, reader.take(d * k)?);
-        mixture.means = DMatrix::from_diagonal(&units) * means;
-    }
-    if rules.known.covariances.is_none() {
-        let standardized = covariance::unflatten(like.model, d, k, &mut reader)?;
-        mixture.covariances = (standardized.iter())
-            .map(|sigma| rescaled(sigma, &units))
-            .collect();
-    }
+        weights
+    } else {
+        like.weights.clone()
+    };
+    let means = if rules.known.means.is_none() {
+        let mut means = DMatrix::from_column_slice(d, k, reader.take(d * k)?);
+        for mut mean in means.column_iter_mut() {
+            mean.iter_mut().zip(&units).for_each(|(mean, unit)| *mean *= unit);
+        }
+        means
+    } else {
+        like.means.clone()
+    };
+    let covariances = if rules.known.covariances.is_none() {
+        let mut covariances = covariance::unflatten(like.model, d, k, &mut reader)?;
+        for sigma in &mut covariances {
+            covariance::rescale(sigma, |j| units[j]);
+        }
+        covariances
+    } else {
+        like.covariances.clone()
+    };
+    let mixture = Mixture {
+        model: like.model,
+        weights,
+        means,
+        covariances,
+        noise,
+    };
     let finite = mixture.means.iter().all(|x| x.is_finite())
         && degeneracy::check_covariances(&mixture, rules).is_ok()
         && degeneracy::obeys_floor(&mixture, rules);
@@ -86,26 +105,19 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Standard deviations of all rows where the model allows each column its own units, else their common size.
-fn units(model: CovarianceModel, d: usize, rules: &Rules) -> DVector<f64> {
+/// The unit of each column: its spread over all rows, as far as the model allows it.
+fn units(model: CovarianceModel, d: usize, rules: &Rules) -> Vec<f64> {
     match &rules.spread {
-        Some(spread) => DVector::from_vec(spread.units(model)),
-        None => DVector::repeat(d, 1.0),
+        Some(spread) => spread.units(model),
+        None => vec![1.0; d],
     }
 }
 
-/// diag(scale) Σ diag(scale).
-fn rescaled(sigma: &DMatrix<f64>, scale: &DVector<f64>) -> DMatrix<f64> {
-    DMatrix::from_fn(sigma.nrows(), sigma.ncols(), |i, j| {
-        scale[i] * sigma[(i, j)] * scale[j]
-    })
-}
-
-/// The values minus their mean.
-fn centred(mut values: Vec<f64>) -> Vec<f64> {
+/// Subtracts their mean from the values, and returns it.
+fn centre(values: &mut [f64]) -> f64 {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     values.iter_mut().for_each(|value| *value -= mean);
-    values
+    mean
 }
 
 /// Probabilities proportional to the exponentials of `logs`; `None` if one underflows to 0.
