@@ -35,7 +35,9 @@ impl Writer<'_> {
         let is_diagonal = model.is_diagonal();
         match model {
             E | EII => self.log_variances(first, 1),
-            V | VII => matrices.iter().for_each(|sigma| self.log_variances(sigma, 1)),
+            V | VII => matrices
+                .iter()
+                .for_each(|sigma| self.log_variances(sigma, 1)),
             EEI | EEE => self.volume_and_shape(first, is_diagonal)?,
             VVI | VVV => {
                 for sigma in matrices {
@@ -84,7 +86,8 @@ impl Writer<'_> {
         }
         let mut lower = self.standardized(sigma);
         factorise(&mut lower).ok()?;
-        self.coordinates.extend((0..d).map(|j| 2.0 * lower[(j, j)].ln()));
+        self.coordinates
+            .extend((0..d).map(|j| 2.0 * lower[(j, j)].ln()));
         for j in 0..d {
             let below = (j + 1..d).map(|i| lower[(i, j)] / lower[(j, j)]);
             self.coordinates.extend(below);
@@ -147,7 +150,9 @@ pub(super) fn unflatten(
         EEI | EEE => vec![from_log_cholesky(0.0, reader.take(size)?, d); k],
         VVI | VVV => {
             let entries = reader.take(k * size)?.chunks_exact(size);
-            entries.map(|entry| from_log_cholesky(0.0, entry, d)).collect()
+            entries
+                .map(|entry| from_log_cholesky(0.0, entry, d))
+                .collect()
         }
         VEI | VEE => {
             let volumes = reader.take(k)?;

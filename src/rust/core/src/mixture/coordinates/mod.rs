@@ -66,7 +66,9 @@ pub fn unflatten(coordinates: &[f64], like: &Mixture, rules: &Rules) -> Option<M
     let means = if rules.known.means.is_none() {
         let mut means = DMatrix::from_column_slice(d, k, reader.take(d * k)?);
         for mut mean in means.column_iter_mut() {
-            mean.iter_mut().zip(&units).for_each(|(mean, unit)| *mean *= unit);
+            mean.iter_mut()
+                .zip(&units)
+                .for_each(|(mean, unit)| *mean *= unit);
         }
         means
     } else {
