@@ -29,6 +29,9 @@ impl<F: FnMut(&Mixture) -> Result<MixtureStats>> Source for F {
     }
 }
 
+/// Rows whose probabilities are held at once for [`Memory::icl`].
+const ICL_ROWS: usize = 16_384;
+
 /// Rows in memory, complete or with missing values.
 #[derive(Clone, Copy)]
 pub struct Memory<'a> {
@@ -89,12 +92,72 @@ impl Memory<'_> {
         Ok(density)
     }
 
-    /// ICL of `mixture`, whose BIC is `bic` (see [`super::entropy::icl`]).
+    /// ICL of `mixture`, whose BIC is `bic` (see [`super::entropy::icl`]), a block of rows at a time: the
+    /// probabilities of all rows would take more memory than the rows.
     pub fn icl(&self, mixture: &Mixture, bic: f64) -> Result<f64> {
         if mixture.components() == 1 && mixture.noise.is_none() {
             return Ok(bic);
         }
-        let posterior = self.responsibilities(mixture)?;
-        icl(bic, &posterior, self.data.rows(), self.data.weights())
+        let (n, d) = (self.data.rows(), self.data.columns());
+        let mut sum = bic;
+        for start in (0..n).step_by(ICL_ROWS) {
+            let rows = start..(start + ICL_ROWS).min(n);
+            let weights = self.data.weights().map(|weights| &weights[rows.clone()]);
+            if weights.is_some_and(|weights| weights.iter().all(|&weight| weight == 0.0)) {
+                continue;
+            }
+            let columns = (0..d).map(|j| &self.data.column(j)[rows.clone()]);
+            let cells: Vec<f64> = columns.flatten().copied().collect();
+            let block = Data::new(&cells, rows.len(), d, weights)?;
+            let patterns = self.patterns.map(|_| Patterns::new(&block));
+            let memory = Memory {
+                data: &block,
+                patterns: patterns.as_ref(),
+                total: None,
+                threads: 1,
+            };
+            sum = icl(sum, &memory.responsibilities(mixture)?, rows.len(), weights)?;
+        }
+        Ok(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use super::*;
+    use crate::mixture::model::CovarianceModel;
+
+    #[test]
+    fn icl_in_blocks_is_that_of_all_rows() {
+        let n = 2 * ICL_ROWS + 77;
+        let x: Vec<f64> = (0..n).map(|i| ((i * 37) % 1000) as f64 / 200.0).collect();
+        // A block of weight zero in the middle.
+        let weights: Vec<f64> = (0..n)
+            .map(|i| f64::from(i / ICL_ROWS != 1) * (1 + i % 3) as f64)
+            .collect();
+        let data = Data::new(&x, n, 1, Some(&weights)).unwrap();
+        let mixture = Mixture {
+            model: CovarianceModel::V,
+            weights: vec![0.3, 0.7],
+            means: DMatrix::from_row_slice(1, 2, &[1.0, 3.0]),
+            covariances: vec![
+                DMatrix::from_element(1, 1, 0.5),
+                DMatrix::from_element(1, 1, 2.0),
+            ],
+            noise: None,
+        };
+        let memory = Memory {
+            data: &data,
+            patterns: None,
+            total: None,
+            threads: 1,
+        };
+        let posterior = memory.responsibilities(&mixture).unwrap();
+        let whole = icl(5.0, &posterior, n, Some(&weights)).unwrap();
+        let blocks = memory.icl(&mixture, 5.0).unwrap();
+        assert!((whole - blocks).abs() < 1e-9 * whole.abs());
+        assert!(whole > 6.0);
     }
 }
