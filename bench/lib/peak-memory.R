@@ -1,5 +1,5 @@
-# Rscript peak-memory.R ember|mclust fit|none FILE: peak resident memory in kB of a process that reads
-# the case in FILE and, for `fit`, runs ten EM iterations on it. Linux only.
+# Rscript peak-memory.R ember|mclust fit|none FILE: peak resident memory in kB of a process that
+# reads the case in FILE and, for `fit`, runs ten EM iterations on it. Linux only.
 source("bench/lib/programs.R")
 arguments <- commandArgs(TRUE)
 case <- readRDS(arguments[[3L]])

@@ -1,5 +1,5 @@
-# The programs that are compared, each as a function of a case and a number of iterations. The answer
-# is the log-likelihood of the parameters after that many updates.
+# The programs that are compared, each as a function of a case and a number of iterations. The
+# answer is the log-likelihood of the parameters after that many updates.
 
 ember_control <- function(iterations, threads) {
   ember::em_control(tol = 0, max_iter = iterations, accelerate = "none", threads = threads)
@@ -40,8 +40,8 @@ mclust_iterate <- function(case, iterations) {
   mclust::em(case$x, case$model, mclust_parameters(case), control = control)$loglik
 }
 
-# sklearn in a process of its own, which answers a table of one line per call. R's library path would
-# lead another Python to the system's libpython.
+# sklearn in a process of its own, which answers a table of one line per call. R's library path
+# would lead another Python to the system's libpython.
 python <- function(..., stderr = "") {
   arguments <- c("bench/sklearn_mixtures.py", ...)
   system2("python3", arguments, stdout = TRUE, stderr = stderr, env = "LD_LIBRARY_PATH=")
