@@ -97,19 +97,11 @@ plain_matrix <- function(x, call, arg = "x") {
   if (inherits(x, "Matrix")) {
     x <- as.matrix(x)
   }
-  if (length(dim(x)) > 2L || !is.atomic(x) || is.null(x)) {
-    forms <- paste0(
-      if (arg == "x") "a formula, ", "a numeric matrix, a data frame or a numeric vector."
-    )
-    abort_argument(
-      arg, paste("must be", forms), c(x = paste0("It is ", describe_object(x), ".")), call
-    )
-  }
+  check_rectangular(x, call, arg)
+  check_numeric_column(x, NULL, call, arg)
   if (length(dim(x)) != 2L) {
-    check_numeric_column(x, NULL, call, arg)
     return(matrix(as.double(x), ncol = 1L, dimnames = if (!is.null(names(x))) list(names(x), NULL)))
   }
-  check_numeric_column(x, NULL, call, arg)
   if (is.object(x)) {
     x <- unclass(x)
     attributes(x) <- attributes(x)[c("dim", "dimnames")]
@@ -118,6 +110,17 @@ plain_matrix <- function(x, call, arg = "x") {
     storage.mode(x) <- "double"
   }
   x
+}
+
+check_rectangular <- function(x, call, arg) {
+  if (length(dim(x)) > 2L || !is.atomic(x) || is.null(x)) {
+    forms <- paste0(
+      if (arg == "x") "a formula, ", "a numeric matrix, a data frame or a numeric vector."
+    )
+    abort_argument(
+      arg, paste("must be", forms), c(x = paste0("It is ", describe_object(x), ".")), call
+    )
+  }
 }
 
 data_frame_matrix <- function(x, call, arg) {
@@ -148,17 +151,20 @@ check_numeric_column <- function(column, name, call, arg) {
     return(invisible(column))
   }
   where <- paste0(if (!is.null(name)) paste0("Column `", name, "` of "), "`", arg, "`")
-  remedy <- if (is.logical(column)) {
+  abort_data(
+    paste0(where, " must be numeric, not ", describe_object(column), "."),
+    c(i = numeric_remedy(column)), column = name, call = call
+  )
+}
+
+numeric_remedy <- function(column) {
+  if (is.logical(column)) {
     "A logical variable is not Gaussian; leave it out, or make it a number with `as.numeric()`."
   } else if (is.factor(column) || is.character(column)) {
     "A Gaussian mixture has no categorical variables; leave it out."
   } else {
     "Turn it into a number with `as.numeric()`, or leave it out."
   }
-  abort_data(
-    paste0(where, " must be numeric, not ", describe_object(column), "."),
-    c(i = remedy), column = name, call = call
-  )
 }
 
 # A bare NA is logical in R; a column of them says nothing about its type.
@@ -354,12 +360,16 @@ match_columns <- function(newdata, variables, call, arg) {
     return(x[, variables, drop = FALSE])
   }
   if (ncol(x) != length(variables)) {
-    abort_argument(
-      arg, paste0(
-        "must have the columns of the fit: ", paste0("`", variables, "`", collapse = ", "), "."
-      ),
-      c(x = paste0("It has ", ncol(x), if (ncol(x) == 1L) " column." else " columns.")), call
-    )
+    abort_columns(x, variables, call, arg)
   }
   x
+}
+
+abort_columns <- function(x, variables, call, arg) {
+  abort_argument(
+    arg, paste0(
+      "must have the columns of the fit: ", paste0("`", variables, "`", collapse = ", "), "."
+    ),
+    c(x = paste0("It has ", ncol(x), if (ncol(x) == 1L) " column." else " columns.")), call
+  )
 }

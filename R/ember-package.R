@@ -1,8 +1,8 @@
 #' ember: maximum likelihood where part of the data is hidden
 #'
 #' Fits models in which something was not observed (the group that a row belongs to, a missing
-#' value, a count of your own model) by the EM algorithm. The computations run in Rust; what users see is
-#' R: a formula in, a fit out.
+#' value, a count of your own model) by the EM algorithm. The computations run in Rust; what users
+#' see is R: a formula in, a fit out.
 #'
 #' ## Where to begin
 #'

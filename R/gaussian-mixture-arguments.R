@@ -38,13 +38,7 @@ pooled_models <- c("E", "EII", "EEI", "EEE")
 # The numbers of components to try, in increasing order; `fixed` is the number that `start` or
 # `known` imply.
 check_components <- function(k, given, implied, call) {
-  if (!is.numeric(k) || length(k) == 0L || anyNA(k) || any(k < 1 | k != round(k)) || any(k > 1e4)) {
-    abort_argument(
-      "k", "must be one or more whole numbers from 1 to 10000.",
-      c(i = "For instance `k = 3` or `k = 1:9`."), call
-    )
-  }
-  k <- sort(unique(as.integer(k)))
+  k <- check_component_numbers(k, call)
   sizes <- unique(unlist(implied))
   if (length(sizes) == 0L) {
     return(k)
@@ -63,6 +57,20 @@ check_components <- function(k, given, implied, call) {
     )
   }
   sizes
+}
+
+check_component_numbers <- function(k, call) {
+  if (!are_whole_numbers(k) || min(k) < 1 || max(k) > 1e4) {
+    abort_argument(
+      "k", "must be one or more whole numbers from 1 to 10000.",
+      c(i = "For instance `k = 3` or `k = 1:9`."), call
+    )
+  }
+  sort(unique(as.integer(k)))
+}
+
+are_whole_numbers <- function(x) {
+  is.numeric(x) && length(x) > 0L && !anyNA(x) && all(x == round(x))
 }
 
 check_models <- function(model, d, call) {
@@ -94,11 +102,7 @@ check_floor <- function(floor, models, given, call) {
   if (is.null(floor)) {
     return(models)
   }
-  if (!is.numeric(floor) || length(floor) != 1L || is.na(floor) || floor <= 0 || floor >= 1) {
-    abort_argument(
-      "floor", "must be NULL or a number between 0 and 1.", c(i = "For instance `floor = 1e-6`."), call
-    )
-  }
+  check_variance_share(floor, call)
   refused <- setdiff(models, floor_models)
   if (given && length(refused) > 0L) {
     abort_argument(
@@ -108,6 +112,15 @@ check_floor <- function(floor, models, given, call) {
     )
   }
   intersect(models, floor_models)
+}
+
+check_variance_share <- function(floor, call) {
+  if (!is_number(floor) || floor <= 0 || floor >= 1) {
+    abort_argument(
+      "floor", "must be NULL or a number between 0 and 1.", c(i = "For instance `floor = 1e-6`."),
+      call
+    )
+  }
 }
 
 # The parameters held fixed, in full shape: weights (k), means (k x d), covariances (d x d x k).
@@ -239,12 +252,7 @@ check_covariances <- function(covariances, d, argument, call) {
   if (!is.numeric(covariances) || !all(is.finite(covariances)) || length(covariances) == 0L) {
     abort_argument(name, "must be finite numbers.", NULL, call)
   }
-  shape <- dim(covariances)
-  if (d == 1L && is.null(shape)) {
-    shape <- c(1L, 1L, length(covariances))
-  } else if (length(shape) == 2L) {
-    shape <- c(shape, 1L)
-  }
+  shape <- covariance_shape(covariances, d)
   if (length(shape) != 3L || any(shape[1:2] != d)) {
     abort_argument(
       name, paste0("must be a ", d, " x ", d, " matrix, or a ", d, " x ", d, " x k array."),
@@ -266,6 +274,18 @@ check_covariances <- function(covariances, d, argument, call) {
   out
 }
 
+# The dimensions d x d x k that are meant where some are left out.
+covariance_shape <- function(covariances, d) {
+  shape <- dim(covariances)
+  if (d == 1L && is.null(shape)) {
+    c(1L, 1L, length(covariances))
+  } else if (length(shape) == 2L) {
+    c(shape, 1L)
+  } else {
+    shape
+  }
+}
+
 check_positive_definite <- function(sigma, name, component, call) {
   symmetric <- isSymmetric(unname(sigma), tol = 1e-8)
   if (!symmetric || inherits(try(chol(sigma), silent = TRUE), "try-error")) {
@@ -280,7 +300,7 @@ check_noise <- function(noise, log_volume, call) {
   if (is_flag(noise)) {
     return(if (noise) list(log_density = -check_volume(log_volume, call)))
   }
-  if (is.numeric(noise) && length(noise) == 1L && is.finite(noise) && noise > 0) {
+  if (is_number(noise) && noise > 0) {
     return(list(log_density = -log(noise)))
   }
   abort_argument(
@@ -325,6 +345,12 @@ check_prior <- function(prior, d, call) {
   if (!inherits(prior, "ember_mixture_prior")) {
     abort_argument("prior", "must be NULL, or made by `mixture_prior()`.", NULL, call)
   }
+  check_prior_shape(prior, d, call)
+  prior
+}
+
+# The prior against the number of columns, `d`.
+check_prior_shape <- function(prior, d, call) {
   if (!is.null(prior$mean) && length(prior$mean) != d) {
     abort_argument(
       "prior", paste0("has a mean of length ", length(prior$mean), "; there are ", d, " columns."),
@@ -342,7 +368,6 @@ check_prior <- function(prior, d, call) {
       "prior", paste0("must have more than ", d - 1, " degrees of freedom."), NULL, call
     )
   }
-  prior
 }
 
 check_select <- function(select, call) {

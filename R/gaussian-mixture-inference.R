@@ -287,44 +287,62 @@ confidence_limits <- function(table, z) {
 bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0.05, n_starts = 3,
                           control = em_control(), ...) {
   call <- rlang::current_env()
-  if (inherits(x, "ember_mixture")) {
+  tested <- if (inherits(x, "ember_mixture")) {
     check_no_dots(..., call = call)
-    data <- data_of(x, call)
-    row_weights <- x$row_weights
-    if (length(x$known) > 0L || !is.null(x$noise) || !is.null(x$prior)) {
-      ember_abort(
-        "The bootstrap test is for mixtures without known parameters, noise or a prior.",
-        class = "unsupported", call = call
-      )
-    }
-    if (is.null(k)) k <- seq_len(x$k)
-    if (is.null(model)) model <- x$model
+    tested_fit(x, call)
   } else {
-    design <- bootstrap_design(x, ..., call = call)
-    data <- design$x
-    row_weights <- design$weights
-    if (is.null(k)) k <- 1:8
-    if (is.null(model)) model <- if (ncol(data) == 1L) "V" else "VVV"
+    tested_data(x, ..., call = call)
   }
-  k <- check_components(k, TRUE, list(), call)
-  model <- check_models(model, ncol(data), call)
+  k <- check_components(if (is.null(k)) tested$k else k, TRUE, list(), call)
+  model <- check_models(if (is.null(model)) tested$model else model, ncol(tested$x), call)
   if (length(model) > 1L) abort_argument("model", "must be a single model.", NULL, call)
-  if (anyNA(data) || !is.null(row_weights)) {
+  replicates <- check_starts(replicates, call, "replicates")
+  n_starts <- check_starts(n_starts, call)
+  check_level(level, call)
+  check_control(control, call)
+  test <- function(null) {
+    native_mixture_bootstrap_lrt(
+      tested$x, NULL, model, null, null + 1L, replicates, n_starts, control, call = call
+    )
+  }
+  new_bootstrap_lrt(test_in_turn(test, k, replicates, level, call), model)
+}
+
+# The rows of a fit with the hypotheses it suggests: x, k, model.
+tested_fit <- function(fit, call) {
+  if (length(fit$known) > 0L || !is.null(fit$noise) || !is.null(fit$prior)) {
+    ember_abort(
+      "The bootstrap test is for mixtures without known parameters, noise or a prior.",
+      class = "unsupported", call = call
+    )
+  }
+  x <- data_of(fit, call)
+  check_testable(x, fit$row_weights, call)
+  list(x = x, k = seq_len(fit$k), model = fit$model)
+}
+
+# The same for data.
+tested_data <- function(x, data = NULL, weights = NULL, call) {
+  design <- unsupervised_design(x, data, weights, call)
+  check_testable(design$x, design$weights, call)
+  list(x = design$x, k = 1:8, model = if (ncol(design$x) == 1L) "V" else "VVV")
+}
+
+check_testable <- function(x, row_weights, call) {
+  if (anyNA(x) || !is.null(row_weights)) {
     ember_abort(
       "The bootstrap test needs complete data without row weights.", class = "unsupported",
       details = c(i = "It is not known what samples with missing values or weights look like."),
       call = call
     )
   }
-  replicates <- check_starts(replicates, call, "replicates")
-  n_starts <- check_starts(n_starts, call)
-  check_level(level, call)
-  check_control(control, call)
+}
+
+# Tests k against k + 1 components until one is not rejected, or the user stops.
+test_in_turn <- function(test, k, replicates, level, call) {
   samples <- list()
   for (null in k) {
-    native <- native_mixture_bootstrap_lrt(
-      data, row_weights, model, null, null + 1L, replicates, n_starts, control, call = call
-    )
+    native <- test(null)
     samples[[as.character(null)]] <- list(
       statistic = native$statistic, replicates = native$replicates
     )
@@ -335,7 +353,7 @@ bootstrap_lrt <- function(x, k = NULL, model = NULL, replicates = 199, level = 0
     }
     if (bootstrap_p_value(native) > level) break
   }
-  new_bootstrap_lrt(samples, model)
+  samples
 }
 
 warn_interrupted_test <- function(null, done, replicates, call) {
@@ -345,10 +363,6 @@ warn_interrupted_test <- function(null, done, replicates, call) {
     details = c(i = "The p-value is that of the samples that were done."),
     call = call
   )
-}
-
-bootstrap_design <- function(x, data = NULL, weights = NULL, call) {
-  unsupervised_design(x, data, weights, call)
 }
 
 # The observed sample counts as one of the samples, so the p-value is never 0 (Davison and Hinkley

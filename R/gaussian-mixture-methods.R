@@ -69,9 +69,9 @@ component_weights <- function(fit) {
 #' Integrated completed likelihood
 #'
 #' The integrated completed likelihood criterion,
-#' \eqn{BIC - 2 \sum_i w_i \log \max_k r_{ik}}, with r the posterior probabilities and w the row weights: rows that are hard to classify cost, so it prefers
-#' well-separated clusters. Smaller is better, as for [stats::AIC()]
-#' and [stats::BIC()] (mclust's `icl()` has the opposite sign).
+#' \eqn{BIC - 2 \sum_i w_i \log \max_k r_{ik}}, with r the posterior probabilities and w the row
+#' weights: rows that are hard to classify cost, so it prefers well-separated clusters. Smaller is
+#' better, as for [stats::AIC()] and [stats::BIC()] (mclust's `icl()` has the opposite sign).
 #'
 #' @param object A fit of [gaussian_mixture()].
 #' @param ... Not used.

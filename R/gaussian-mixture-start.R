@@ -9,27 +9,36 @@ check_start <- function(start, n, d, noise, dropped, call) {
   if (is.null(start)) {
     return(list(value = NULL, k = NULL))
   }
-  if (is.character(start) && length(start) == 1L && n != 1L) {
-    if (!start %in% start_methods) {
-      abort_argument(
-        "start", paste0("must be one of ", quoted(start_methods), " when it names a method."), NULL,
-        call
-      )
-    }
-    return(list(value = start, k = NULL))
+  if (is_method_name(start, n)) {
+    return(start_method(start, call))
   }
   if (inherits(start, "ember_mixture")) {
     start <- unclass(start)[c("weights", "means", "covariances")]
   }
-  if (is.list(start) && !is.data.frame(start)) {
+  if (is.data.frame(start)) start <- as.matrix(start)
+  if (is.list(start)) {
     return(start_parameters(start, d, call))
   }
-  if (is.data.frame(start)) start <- as.matrix(start)
   if (length(dim(start)) == 2L) {
     start_responsibilities(start, n, noise, dropped, call)
   } else {
     start_labels(start, n, noise, dropped, call)
   }
+}
+
+# One word names a method, unless there is one row: then it is its label.
+is_method_name <- function(start, n) {
+  is.character(start) && length(start) == 1L && n != 1L
+}
+
+start_method <- function(name, call) {
+  if (!name %in% start_methods) {
+    abort_argument(
+      "start", paste0("must be one of ", quoted(start_methods), " when it names a method."), NULL,
+      call
+    )
+  }
+  list(value = name, k = NULL)
 }
 
 start_labels <- function(labels, n, noise, dropped, call) {
@@ -40,8 +49,7 @@ start_labels <- function(labels, n, noise, dropped, call) {
       c(x = fact), call
     )
   }
-  if (is.character(labels)) labels <- factor(labels)
-  if (is.factor(labels)) labels <- as.integer(labels)
+  labels <- label_numbers(labels)
   if (!is.numeric(labels)) fail(paste0("It is ", describe_object(labels), "."))
   if (length(labels) != n) fail(paste0("There are ", n, " rows and ", length(labels), " labels."))
   if (anyNA(labels) || any(labels != round(labels)) || any(labels < if (noise) 0 else 1)) {
@@ -53,6 +61,12 @@ start_labels <- function(labels, n, noise, dropped, call) {
   if (k == 0L) fail("All rows are noise.")
   if (length(unused) > 0L) fail(paste0("No row has the label ", unused[[1L]], "."))
   list(value = as.integer(labels), k = k)
+}
+
+# The levels of a factor, and words in their order, count from 1.
+label_numbers <- function(labels) {
+  if (is.character(labels)) labels <- factor(labels)
+  if (is.factor(labels)) as.integer(labels) else labels
 }
 
 start_responsibilities <- function(z, n, noise, dropped, call) {

@@ -41,8 +41,9 @@
 #' @param prior `NULL` for maximum likelihood, or [mixture_prior()] for a posterior mode, which
 #'   cannot collapse.
 #' @param floor `NULL`, or the smallest variance that a component may have in any direction, as a
-#'   share (between 0 and 1, for instance `1e-6`) of the variance of all rows in that direction. Units
-#'   do not matter. For the models E, V, EII, VII, EEI, VVI, EEE and VVV; the others need `prior`.
+#'   share (between 0 and 1, for instance `1e-6`) of the variance of all rows in that direction.
+#'   Units do not matter. For the models E, V, EII, VII, EEI, VVI, EEE and VVV; the others need
+#'   `prior`.
 #' @param keep_data Whether the fit holds the data. Without them `predict()` needs `newdata`, and
 #'   what needs the rows (`vcov()`, `confint()`, most plots) is an `ember_error_no_data`.
 #' @param ... Not used; an unknown argument is an error.
@@ -89,8 +90,8 @@
 #'
 #' Components come in no particular order: their numbers mean nothing. A constant column, or
 #' fewer rows than variables, leaves only the models that such data can identify (spherical ones,
-#' say); the others have a `status` and a `message` in `$table`. Standard errors and criteria take `k` and `model` as
-#' given: they do not know that these were chosen from the same data.
+#' say); the others have a `status` and a `message` in `$table`. Standard errors and criteria take
+#' `k` and `model` as given: they do not know that these were chosen from the same data.
 #'
 #' Random starts come from R's random numbers: [set.seed()] makes a fit repeatable, on any number of
 #' threads.
@@ -149,7 +150,8 @@ gaussian_mixture <- function(x, k = 1:9, model = NULL, data = NULL, weights = NU
   }
   design <- unsupervised_design(x, data, row_weights, here)
   problem <- mixture_problem(
-    design, k, !missing(k), model, known, noise, start, n_starts, select, prior, floor, control, here
+    design, k, !missing(k), model, known, noise, start, n_starts, select, prior, floor, control,
+    here
   )
   native <- native_mixture_search(
     design$x, design$weights, problem$k, problem$models, problem$select, problem$start,

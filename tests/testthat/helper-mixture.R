@@ -4,16 +4,17 @@
 # Data with the labels that ember and mclust both start from; those of mclust only where it is
 # installed.
 mixture_cases <- function() {
-  by_quantile <- function(x, k) as.integer(
-    cut(x, stats::quantile(x, 0:k / k), include.lowest = TRUE)
-  )
+  by_quantile <- function(x, k) {
+    as.integer(cut(x, stats::quantile(x, 0:k / k), include.lowest = TRUE))
+  }
   cases <- list(
     faithful2 = list(x = as.matrix(faithful), labels = 1L + (faithful$waiting > 66)),
     faithful3 = list(x = as.matrix(faithful), labels = by_quantile(faithful$waiting, 3)),
     iris = list(x = as.matrix(iris[, 1:4]), labels = as.integer(iris$Species)),
     precip = list(x = as.matrix(as.vector(precip)), labels = 1L + (as.vector(precip) > 20))
   )
-  # Chemistry of 178 wines of three cultivars (Forina et al. 1986; UCI Machine Learning Repository, CC BY 4.0).
+  # Chemistry of 178 wines of three cultivars (Forina et al. 1986; UCI Machine Learning Repository,
+  # CC BY 4.0).
   wine <- utils::read.csv(file.path("oracles", "wine.csv"))
   cases$wine <- list(x = as.matrix(wine[-1L]), labels = wine$class)
   if (requireNamespace("MASS", quietly = TRUE)) {

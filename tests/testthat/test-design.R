@@ -1,6 +1,6 @@
-design_of <- function(x, data = NULL, weights = NULL) unsupervised_design(
-  x, data, weights, call = NULL
-)
+design_of <- function(x, data = NULL, weights = NULL) {
+  unsupervised_design(x, data, weights, call = NULL)
+}
 
 test_that("formula, data frame, matrix and vector give the same matrix", {
   from_formula <- design_of(~ eruptions + waiting, faithful)

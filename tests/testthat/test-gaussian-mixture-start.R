@@ -1,7 +1,7 @@
 x <- c(1, 2, 3, 11, 12, 13)
-start_of <- function(start, noise = FALSE, dropped = NULL) check_start(
-  start, length(x), 1L, noise, dropped, NULL
-)
+start_of <- function(start, noise = FALSE, dropped = NULL) {
+  check_start(start, length(x), 1L, noise, dropped, NULL)
+}
 
 test_that("labels, responsibilities and parameters imply the number of components", {
   expect_equal(start_of(c(1, 1, 1, 2, 2, 2)), list(value = rep(1:2, each = 3L), k = 2L))

@@ -1,6 +1,6 @@
-# Rounded, and iterations not counted, so that the snapshot does not depend on the machine's arithmetic.
+# Rounded, and iterations not counted: no snapshot should depend on the machine's arithmetic.
 expect_summary <- function(fit) {
-  expect_snapshot(
+  testthat::expect_snapshot(
     print(summary(fit), digits = 3),
     transform = \(lines) sub("in [0-9]+ iterations", "in some iterations", lines)
   )

@@ -77,9 +77,9 @@ test_that("the criterion chooses", {
 test_that("the paper's heights: a bad start ends at the same maximum with the labels swapped", {
   heights <- paper_heights()
   known <- list(weights = c(0.5, 0.5), covariances = 2.5^2)
-  from <- function(means) gaussian_mixture(
-    heights, known = known, start = list(means = means), control = tight()
-  )
+  from <- function(means) {
+    gaussian_mixture(heights, known = known, start = list(means = means), control = tight())
+  }
   good <- from(c(70, 64))
   bad <- from(c(36, 60))
   expect_equal(good$loglik, bad$loglik, tolerance = 1e-10)
@@ -89,9 +89,9 @@ test_that("the paper's heights: a bad start ends at the same maximum with the la
   expect_equal(good$weights, c(0.5, 0.5))
   expect_equal(as.vector(good$covariances), rep(6.25, 2))
   # Independent maximum: stats::optim of equation 3 of the paper.
-  loss <- function(mu) -sum(
-    log(0.5 * dnorm(heights, mu[1], 2.5) + 0.5 * dnorm(heights, mu[2], 2.5))
-  )
+  loss <- function(mu) {
+    -sum(log(0.5 * dnorm(heights, mu[1], 2.5) + 0.5 * dnorm(heights, mu[2], 2.5)))
+  }
   best <- stats::optim(c(70, 64), loss, method = "BFGS", control = list(reltol = 1e-15))
   expect_equal(good$loglik, -best$value, tolerance = 1e-10)
 })

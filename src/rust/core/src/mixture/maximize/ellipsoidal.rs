@@ -8,8 +8,12 @@ use crate::error::Result;
 use crate::linalg::{cholesky, inverse_lower, log_det_cholesky, trace_product};
 use crate::mixture::degeneracy::collapsed;
 
-/// Most rounds of the alternation in [`proportional`]; it needs a few dozen.
+/// Most rounds of the alternation in [`proportional`] from nowhere; it needs a few dozen, and many more where
+/// the matrices are badly conditioned.
 const MAX_ROUNDS: usize = 10_000;
+
+/// Most rounds from the previous parameters. Every round ascends, so EM may go on with what they reach.
+const WARM_ROUNDS: usize = 100;
 
 /// Relative change of the volumes that ends the alternation.
 const TOLERANCE: f64 = 1e-14;
@@ -34,7 +38,12 @@ pub(super) fn proportional(
         .map_or_else(|| unit_volume(&pooled), Ok)
         .map_err(|_| collapsed(0, "the scatter of all components together is singular"))?;
     let mut weighted = DMatrix::zeros(d, d);
-    for _ in 0..MAX_ROUNDS {
+    let rounds = if start.is_some() {
+        WARM_ROUNDS
+    } else {
+        MAX_ROUNDS
+    };
+    for _ in 0..rounds {
         let inverse = inverse_lower(&shape.lower);
         let precision = inverse.tr_mul(&inverse);
         let mut change = 0.0_f64;
