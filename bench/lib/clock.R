@@ -9,8 +9,7 @@ seconds <- function(run) {
 }
 
 # Seconds of one iteration: the slope between a short and a long run, which starting up and
-# finishing do not enter. Medians over repeats; `log_lik` is that of the run with `counts[[1]]`
-# iterations.
+# finishing do not enter. Median of CPU, best of wall time; `log_lik` is that of the short run.
 iteration_seconds <- function(iterate, case, counts, repeats) {
   runs <- lapply(seq_len(repeats), function(i) {
     lapply(counts, function(count) seconds(function() iterate(case, count)))
@@ -24,6 +23,15 @@ iteration_seconds <- function(iterate, case, counts, repeats) {
 
 median_cpu <- function(run, repeats) {
   median(vapply(seq_len(repeats), function(i) seconds(run)$cpu, 0))
+}
+
+# How much faster two processes do the run at once than one after the other: 2 on two free cores.
+copies_speed_up <- function(run, repeats = 5L) {
+  at_once <- function(cores) parallel::mclapply(seq_len(cores), \(i) run(), mc.cores = cores)
+  wall <- function(cores) {
+    min(vapply(seq_len(repeats), \(i) seconds(\() at_once(cores))$wall, 0))
+  }
+  if (.Platform$OS.type == "windows") NA_real_ else 2 * wall(1L) / wall(2L)
 }
 
 # MB that a fit adds to the peak of a process that reads the same data and packages, and ends.
