@@ -6,11 +6,13 @@ set -eu
 PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:$HOME/.cargo/bin"
 
 # Without the needed ones the target stops; without the wanted ones it goes on and says so.
-commands="R gcc xz" needed="cli generics rlang" wanted="" debian="gcc libc6-dev r-base-core xz-utils"
+commands="R gcc xz" needed="cli generics Matrix nlme rlang" wanted="" debian="gcc libc6-dev r-base-core xz-utils"
 goal="${1:-build}"
 case "$goal" in build) ;; test | check | develop)
   needed="$needed testthat"
   wanted="mclust ggplot2 broom DBI RSQLite future future.apply"
+  wanted="$wanted lme4 lmerTest pbkrtest broom.mixed emmeans insight parameters performance car"
+  wanted="$wanted multcomp lmtest ggeffects effects"
 esac
 case "$goal" in check | develop)
   commands="$commands pandoc" needed="$needed knitr rmarkdown" debian="$debian pandoc qpdf"

@@ -11,6 +11,7 @@
 pub mod em;
 pub mod error;
 pub mod linalg;
+pub mod mixed;
 pub mod mixture;
 pub mod rng;
 pub mod shard;

@@ -1,0 +1,4 @@
+//! Linear mixed models: hidden random effects.
+//!
+//! y = X β + Z b + e with b = Λ(θ) u, u ~ N(0, σ² I) and e ~ N(0, σ² W⁻¹). The rows enter once, as
+//! cross-products; everything after that costs nothing per row.
