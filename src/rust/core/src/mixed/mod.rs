@@ -2,3 +2,11 @@
 //!
 //! y = X β + Z b + e with b = Λ(θ) u, u ~ N(0, σ² I) and e ~ N(0, σ² W⁻¹). The rows enter once, as
 //! cross-products; everything after that costs nothing per row.
+
+pub mod basis;
+pub mod criterion;
+pub mod cross_products;
+pub mod factor;
+pub mod rows;
+pub mod selected_inverse;
+pub mod structure;
