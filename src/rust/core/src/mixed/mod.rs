@@ -3,10 +3,15 @@
 //! y = X β + Z b + e with b = Λ(θ) u, u ~ N(0, σ² I) and e ~ N(0, σ² W⁻¹). The rows enter once, as
 //! cross-products; everything after that costs nothing per row.
 
+mod average_information;
 pub mod basis;
+pub mod converged;
 pub mod criterion;
 pub mod cross_products;
 pub mod factor;
+pub mod fit;
+mod optimize;
 pub mod rows;
 pub mod selected_inverse;
 pub mod structure;
+mod trust_region;
