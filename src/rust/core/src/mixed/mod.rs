@@ -7,6 +7,8 @@ pub mod basis;
 pub mod criterion;
 pub mod cross_products;
 pub mod factor;
+pub mod kenward_roger;
+mod projection;
 pub mod rows;
 pub mod selected_inverse;
 pub mod structure;
