@@ -4,11 +4,17 @@
 //! cross-products; everything after that costs nothing per row.
 
 pub mod basis;
+pub mod covariances;
 pub mod criterion;
 pub mod cross_products;
+pub mod em;
+pub mod expansion;
+pub mod expect;
 pub mod factor;
 pub mod kenward_roger;
 mod projection;
+pub mod maximize;
+pub mod residual;
 pub mod rows;
 pub mod selected_inverse;
 pub mod structure;
