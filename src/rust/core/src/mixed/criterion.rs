@@ -211,7 +211,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The criterion from the factor at a point.
-    fn value(&self, factor: &Factor, parameters: &Parameters) -> f64 {
+    pub(super) fn value(&self, factor: &Factor, parameters: &Parameters) -> f64 {
         let df = self.degrees_of_freedom();
         let rss = factor.penalized_rss();
         let residual = match parameters.sigma {
