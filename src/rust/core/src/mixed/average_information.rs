@@ -21,6 +21,7 @@
 use super::criterion::Problem;
 use super::factor::Factor;
 use super::optimize::Objective;
+use super::scale::Scales;
 use super::structure::Entry;
 use super::trust_region::dot;
 use crate::error::Result;
@@ -32,32 +33,25 @@ const BOUNDARY: f64 = 1e-7;
 pub(super) struct Likelihood<'a> {
     problem: &'a Problem<'a>,
     factor: &'a mut Factor,
-    /// For each term and row of Λ_t, the root mean square over levels of a column of Z: √(diag ZᵀWZ / levels).
-    scales: Vec<Vec<f64>>,
+    scales: &'a Scales,
     /// Every v_k, and M⁻¹v_k, in (u, β) space.
     directions: Vec<f64>,
     solutions: Vec<f64>,
 }
 
 impl<'a> Likelihood<'a> {
-    pub(super) fn new(problem: &'a Problem<'a>, factor: &'a mut Factor) -> Self {
+    pub(super) fn new(
+        problem: &'a Problem<'a>,
+        factor: &'a mut Factor,
+        scales: &'a Scales,
+    ) -> Self {
         Likelihood {
             problem,
             factor,
-            scales: scales(problem),
+            scales,
             directions: Vec::new(),
             solutions: Vec::new(),
         }
-    }
-
-    /// A length in Λ's row: what it is now, but no less than where the data begin to see it.
-    fn unit(&self, theta: &[f64], term: usize, row: usize) -> f64 {
-        let entries = self.problem.structure.entries.iter().zip(theta);
-        let square: f64 = entries
-            .filter(|(entry, _)| entry.term == term && entry.row == row)
-            .map(|(_, value)| value * value)
-            .sum();
-        (square + self.scales[term][row].powi(-2)).sqrt()
     }
 
     /// v_k and M⁻¹v_k of every free entry.
@@ -110,7 +104,7 @@ impl<'a> Likelihood<'a> {
             let rows = 0..lambda.nrows();
             boundary.push(
                 rows.map(|r| {
-                    let least = BOUNDARY * self.unit(theta, t, r);
+                    let least = BOUNDARY * self.scales.unit(self.problem, theta, t, r);
                     let small = lambda[(r, r)].abs() < least;
                     if small {
                         lambda[(r, r)] = least.copysign(lambda[(r, r)]);
@@ -154,7 +148,7 @@ impl<'a> Likelihood<'a> {
             } else if row == column {
                 // Enough to keep the column where it is.
                 let levels = problem.statistics.levels()[term] as f64;
-                levels / self.unit(theta, term, row).powi(2)
+                levels / self.scales.unit(problem, theta, term, row).powi(2)
             } else {
                 0.0
             };
@@ -194,8 +188,7 @@ impl Objective for Likelihood<'_> {
             .collect();
         for (i, &a) in free.iter().enumerate() {
             for (j, &b) in free.iter().enumerate().take(i + 1) {
-                let mut value =
-                    dot(direction(i), direction(j)) - dot(direction(i), solution(j));
+                let mut value = dot(direction(i), direction(j)) - dot(direction(i), solution(j));
                 value *= precision;
                 if profiled {
                     value -= along[i] * along[j] / problem.degrees_of_freedom();
@@ -213,11 +206,7 @@ impl Objective for Likelihood<'_> {
 
     fn units(&self, at: &[f64], units: &mut [f64]) {
         let theta = self.problem.parameters(at).theta;
-        units.fill(1.0);
-        for (unit, &k) in units.iter_mut().zip(self.problem.free()) {
-            let Entry { term, row, .. } = self.problem.structure.entries[k];
-            *unit = self.unit(&theta, term, row);
-        }
+        self.scales.units(self.problem, &theta, units);
     }
 }
 
@@ -245,33 +234,4 @@ fn inverse_column(lambda: &nalgebra::DMatrix<f64>, row: usize) -> Vec<f64> {
         column[r] = -above / lambda[(r, r)];
     }
     column
-}
-
-/// Root mean squares over levels of the columns of Z.
-fn scales(problem: &Problem) -> Vec<Vec<f64>> {
-    let statistics = problem.statistics;
-    let terms = statistics.widths().iter().zip(statistics.levels()).enumerate();
-    terms
-        .map(|(t, (&q, &levels))| {
-            let squares = |r: usize| -> f64 {
-                let groups = statistics.design.products.iter();
-                groups
-                    .map(|products| {
-                        let blocks = products.diagonal[t].chunks_exact(q * q);
-                        blocks.map(|block| block[r * q + r]).sum::<f64>()
-                    })
-                    .sum()
-            };
-            (0..q)
-                .map(|r| {
-                    let mean = squares(r) / levels as f64;
-                    if mean > 0.0 {
-                        mean.sqrt()
-                    } else {
-                        1.0
-                    }
-                })
-                .collect()
-        })
-        .collect()
 }

@@ -5,6 +5,7 @@
 
 mod average_information;
 pub mod basis;
+mod boundary;
 pub mod converged;
 pub mod covariances;
 pub mod criterion;
@@ -14,12 +15,13 @@ pub mod expansion;
 pub mod expect;
 pub mod factor;
 pub mod fit;
-mod optimize;
 pub mod kenward_roger;
-mod projection;
 pub mod maximize;
+mod optimize;
+mod projection;
 pub mod residual;
 pub mod rows;
+mod scale;
 pub mod selected_inverse;
 pub mod structure;
 mod trust_region;

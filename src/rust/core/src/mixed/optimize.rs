@@ -153,10 +153,11 @@ impl Minimizer {
                 radius,
                 &mut self.scaled_step,
             );
-            let promised =
-                -self
-                    .ball
-                    .change(&self.scaled_hessian, &self.scaled_gradient, &self.scaled_step);
+            let promised = -self.ball.change(
+                &self.scaled_hessian,
+                &self.scaled_gradient,
+                &self.scaled_step,
+            );
             for i in 0..self.k {
                 self.step[i] = self.scaled_step[i] * self.units[i];
                 self.trial[i] = self.point[i] + self.step[i];
@@ -189,8 +190,9 @@ impl Minimizer {
                     } else {
                         Status::Degenerate {
                             component: 0,
-                            message: "no step lowers the criterion although its gradient is not zero"
-                                .into(),
+                            message:
+                                "no step lowers the criterion although its gradient is not zero"
+                                    .into(),
                         }
                     };
                     break;
@@ -346,7 +348,9 @@ mod tests {
     fn rosenbrocks_valley_is_followed_to_its_end() {
         let mut minimizer = Minimizer::new(2);
         let reached = minimizer
-            .run(&mut rosenbrock(), &[-1.2, 1.0], &settings(), &mut |_| Flow::Continue)
+            .run(&mut rosenbrock(), &[-1.2, 1.0], &settings(), &mut |_| {
+                Flow::Continue
+            })
             .unwrap();
         assert_eq!(reached.status, Status::Converged);
         assert!(minimizer.point.iter().all(|x| (x - 1.0).abs() < 1e-4));

@@ -172,7 +172,10 @@ impl Ball {
 
 /// A shift inside an interval: the geometric mean, away from zero.
 fn between(floor: f64, ceiling: f64) -> f64 {
-    (floor * ceiling).sqrt().max(1e-3 * ceiling + 0.5 * floor).min(0.5 * (floor + ceiling))
+    (floor * ceiling)
+        .sqrt()
+        .max(1e-3 * ceiling + 0.5 * floor)
+        .min(0.5 * (floor + ceiling))
 }
 
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -203,14 +206,21 @@ mod tests {
     #[test]
     fn steps_end_at_the_edge_whatever_the_curvature() {
         let (mut ball, mut step) = (Ball::new(2), [0.0; 2]);
-        for hessian in [[4.0, 1.0, 1.0, 3.0], [-4.0, 1.0, 1.0, 3.0], [-4.0, 0.0, 0.0, -8.0]] {
+        for hessian in [
+            [4.0, 1.0, 1.0, 3.0],
+            [-4.0, 1.0, 1.0, 3.0],
+            [-4.0, 0.0, 0.0, -8.0],
+        ] {
             for gradient in [[1.0, 2.0], [0.0, 2.0], [2.0, 0.0], [0.0, 0.0]] {
                 let free = ball.minimize(&hessian, &gradient, 0.3, &mut step);
                 if gradient == [0.0, 0.0] && hessian[0] > 0.0 {
                     assert!(free);
                     continue;
                 }
-                assert!(!free && (norm(&step) - 0.3).abs() <= 0.031, "{hessian:?} {step:?}");
+                assert!(
+                    !free && (norm(&step) - 0.3).abs() <= 0.031,
+                    "{hessian:?} {step:?}"
+                );
                 // No worse than any other point of the circle, but for the slack of the radius.
                 let value = ball.change(&hessian, &gradient, &step);
                 let best = (0..360).map(|degrees| {
@@ -218,7 +228,10 @@ mod tests {
                     ball.change(&hessian, &gradient, &[0.3 * cosine, 0.3 * sine])
                 });
                 let best = best.fold(f64::INFINITY, f64::min);
-                assert!(value <= 0.8 * best, "{hessian:?} {gradient:?}: {value} {best}");
+                assert!(
+                    value <= 0.8 * best,
+                    "{hessian:?} {gradient:?}: {value} {best}"
+                );
             }
         }
     }
