@@ -1,0 +1,306 @@
+#' Plot a fitted mixed model
+#'
+#' Residuals and random effects as pictures of base graphics; [autoplot()][autoplot.ember_lmm] draws
+#' the same with ggplot2.
+#'
+#' @details
+#' `plot(ranef(fit))` draws a caterpillar: the random effects of every level with the intervals of
+#' their conditional variances. `lattice::dotplot()` and `lattice::qqmath()` of `ranef(fit)`, and
+#' `lattice::qqmath()` of a fit, draw what they do for lme4, also with base graphics.
+#'
+#' @param x A fit of [lmm()], or its [random effects][ranef.ember_lmm].
+#' @param what For a fit: `"residuals"` against fitted values, `"qq"` (normal quantiles of the scaled
+#'   residuals), `"scale"` (roots of their absolute values), `"panels"` (these three and the quantiles
+#'   of the random effects), `"trace"` (the log-likelihood by iteration of the methods `"em"` and
+#'   `"px-em"`); or a formula, as `form`. For random effects: `"caterpillar"` or `"qq"`.
+#' @param form A formula as lme4 has it, in which `.` is the fit: `resid(., type = "scaled") ~ x`,
+#'   `g ~ resid(.)` (boxes by the factor `g`), `~ resid(.)` (a histogram), each with `| g` for a panel
+#'   per group.
+#' @param data Not used; it is an argument of lattice's generics.
+#' @param which Names of the grouping factors to draw; by default all, one page each.
+#' @param level Coverage of the intervals.
+#' @param ask Ask before a new page?
+#' @param ... Passed on to [graphics::plot.default()] (or [boxplot()], [hist()]): `main`, `xlab`,
+#'   `cex`, ...
+#' @returns `x`, invisibly.
+#' @examples
+#' fit <- lmm(score ~ Machine + (Machine | Worker), data = nlme::Machines)
+#' plot(fit)
+#' plot(fit, resid(.) ~ fitted(.) | Machine)
+#' plot(fit, Worker ~ resid(., type = "scaled"))
+#' plot(ranef(fit))
+#' @name plot.ember_lmm
+NULL
+
+#' @rdname plot.ember_lmm
+#' @export
+plot.ember_lmm <- function(x, what = c("residuals", "qq", "scale", "panels", "trace"),
+                           form = NULL, ...) {
+  call <- rlang::current_env()
+  if (inherits(what, "formula")) form <- what
+  if (!is.null(form)) {
+    plot_formula(x, form, call, ...)
+    return(invisible(x))
+  }
+  what <- match_choice("what", call)
+  switch(what,
+    residuals = plot_residuals(x, ...), qq = plot_residual_quantiles(x, ...),
+    scale = plot_residual_scale(x, ...), panels = plot_panels(x, ...),
+    trace = plot_mixed_trace(x, call, ...)
+  )
+  invisible(x)
+}
+
+plot_mixed_trace <- function(fit, call, ...) {
+  if (is.null(fit$trace) || nrow(fit$trace) < 2L) {
+    abort_argument(
+      "what", "cannot be \"trace\": the fit has none.",
+      c(i = "Methods \"em\" and \"px-em\" of `lmm()` keep one."), call
+    )
+  }
+  plot.ember_fit(fit, ...)
+}
+
+# ---- residuals
+
+# What is drawn of the residuals, without the rows that were left out.
+residual_table <- function(fit) {
+  fit <- without_padding(fit)
+  data.frame(
+    fitted = as.vector(stats::fitted(fit)),
+    residual = as.vector(stats::residuals(fit, type = "pearson")),
+    scaled = as.vector(stats::residuals(fit, type = "scaled"))
+  )
+}
+
+point_colour <- function(n) grDevices::adjustcolor(component_colours(1L), point_alpha(n))
+
+smooth_colour <- function() component_colours(2L)[[2L]]
+
+# A dot for each point; many of them are drawn small.
+point_size <- function(n) if (n > 2000L) 0.5 else 0.9
+
+plot_residuals <- function(fit, xlab = "Fitted values", ylab = "Residuals (Pearson)", ...) {
+  table <- residual_table(fit)
+  plot_smooth(table$fitted, table$residual, xlab, ylab, ...)
+}
+
+plot_residual_scale <- function(fit, xlab = "Fitted values",
+                                ylab = expression(sqrt(abs("Scaled residuals"))), ...) {
+  table <- residual_table(fit)
+  plot_smooth(table$fitted, sqrt(abs(table$scaled)), xlab, ylab, zero = FALSE, ...)
+}
+
+plot_smooth <- function(x, y, xlab, ylab, zero = TRUE, main = NULL, ...) {
+  n <- length(x)
+  graphics::plot(x, y,
+    xlab = xlab, ylab = ylab, main = main, col = point_colour(n), pch = 16, cex = point_size(n),
+    las = 1, ...
+  )
+  if (zero) graphics::abline(h = 0, lty = 2, col = "grey50")
+  if (length(unique(x)) > 3L) {
+    graphics::lines(stats::lowess(x, y), col = smooth_colour(), lwd = 2)
+  }
+}
+
+plot_residual_quantiles <- function(fit, xlab = "Standard normal quantiles",
+                                    ylab = "Scaled residuals", ...) {
+  plot_quantiles(residual_table(fit)$scaled, xlab = xlab, ylab = ylab, ...)
+}
+
+plot_quantiles <- function(y, xlab, ylab, main = NULL, error = NULL, ...) {
+  n <- length(y)
+  order <- order(y)
+  x <- stats::qnorm(stats::ppoints(n))
+  half <- if (is.null(error)) numeric(n) else error[order]
+  graphics::plot(x, y[order],
+    type = "n", ylim = range(y[order] - half, y[order] + half), xlab = xlab, ylab = ylab,
+    main = main, las = 1, ...
+  )
+  stats::qqline(y, col = smooth_colour(), lwd = 2)
+  if (!is.null(error)) {
+    graphics::segments(x, y[order] - half, x, y[order] + half, col = "grey60")
+  }
+  graphics::points(x, y[order], col = point_colour(n), pch = 16, cex = point_size(n))
+}
+
+plot_panels <- function(fit, main = NULL, ...) {
+  old <- graphics::par(mfrow = c(2L, 2L), mar = c(4.1, 4.3, 2.1, 1.1))
+  on.exit(graphics::par(old))
+  plot_residuals(fit, ...)
+  plot_residual_quantiles(fit, ...)
+  plot_residual_scale(fit, ...)
+  effects <- ranef(fit, condVar = FALSE)
+  effect <- effects[[1L]][1L]
+  plot_quantiles(effect[[1L]],
+    xlab = "Standard normal quantiles", ylab = paste(names(effects)[[1L]], names(effect)), ...
+  )
+  if (!is.null(main)) graphics::mtext(main, outer = TRUE, line = -1.5, font = 2)
+}
+
+# ---- lme4's formulas
+
+plot_formula <- function(fit, form, call, ...) {
+  if (!inherits(form, "formula")) {
+    abort_argument("form", "must be a formula, such as `resid(.) ~ fitted(.) | g`.", NULL, call)
+  }
+  parts <- formula_parts(form)
+  variables <- c(as.list(formula_data(fit)), list(. = without_padding(fit)))
+  value <- function(expression) {
+    if (!is.null(expression)) eval(expression, variables, environment(form))
+  }
+  values <- lapply(parts, value)
+  labels <- lapply(parts, function(part) if (!is.null(part)) deparse1(part))
+  panels <- if (is.null(values$group)) {
+    list(seq_along(values$x))
+  } else {
+    split(seq_along(values$x), values$group, drop = TRUE)
+  }
+  old <- panel_layout(length(panels))
+  on.exit(graphics::par(old))
+  for (name in seq_along(panels)) {
+    rows <- panels[[name]]
+    plot_panel(values$y[rows], values$x[rows], labels, names(panels)[name], values, ...)
+  }
+}
+
+# y ~ x | group as expressions; y and group may be absent.
+formula_parts <- function(form) {
+  right <- form[[length(form)]]
+  grouped <- is.call(right) && identical(right[[1L]], as.name("|"))
+  list(
+    y = if (length(form) == 3L) form[[2L]], x = if (grouped) right[[2L]] else right,
+    group = if (grouped) right[[3L]]
+  )
+}
+
+# The variables that the formula may name: those of the model and the other columns of its data.
+formula_data <- function(fit) {
+  frame <- fit$frame
+  data <- try(eval(fit$call$data, environment(stats::formula(fit))), silent = TRUE)
+  if (!inherits(data, "data.frame")) {
+    return(frame)
+  }
+  rows <- match(rownames(frame), rownames(data))
+  if (anyNA(rows)) frame else cbind(data[rows, , drop = FALSE], frame)
+}
+
+panel_layout <- function(n) {
+  if (n == 1L) {
+    return(graphics::par(no.readonly = TRUE)["mfrow"])
+  }
+  graphics::par(mfrow = grDevices::n2mfrow(n), mar = c(3.6, 3.6, 1.8, 0.6), mgp = c(2.3, 0.8, 0))
+}
+
+# Panels share their axes.
+plot_panel <- function(y, x, labels, title, all, xlab = labels$x, ylab = labels$y, main = title,
+                       ...) {
+  if (is.null(labels$y)) {
+    graphics::hist(x, main = main, xlab = xlab, col = "grey85", border = "white", las = 1, ...)
+  } else if (is.numeric(y)) {
+    zero <- grepl("resid", labels$y, fixed = TRUE)
+    plot_smooth(x, y, xlab, ylab, zero, main, xlim = range(all$x), ylim = range(all$y), ...)
+  } else {
+    graphics::boxplot(x ~ as.factor(y),
+      horizontal = TRUE, xlab = xlab, ylab = ylab, main = main, col = "grey90", las = 1, ...
+    )
+    graphics::abline(v = 0, lty = 2, col = "grey50")
+  }
+}
+
+# ---- random effects
+
+#' @rdname plot.ember_lmm
+#' @export
+plot.ember_ranef <- function(x, what = c("caterpillar", "qq"), which = names(x), level = 0.95,
+                             ask = length(which) > 1L && grDevices::dev.interactive(), ...) {
+  call <- rlang::current_env()
+  what <- match_choice("what", call)
+  table <- effect_table(x, which, level, call)
+  if (ask) {
+    old <- grDevices::devAskNewPage(TRUE)
+    on.exit(grDevices::devAskNewPage(old))
+  }
+  for (group in which) {
+    rows <- table[table$grpvar == group, ]
+    if (what == "qq") plot_effect_quantiles(rows, group, ...) else plot_caterpillar(rows, group, ...)
+  }
+  invisible(x)
+}
+
+# A row per effect, with half the width of its interval and its place among the levels.
+effect_table <- function(effects, which, level, call) {
+  if (!is.character(which) || length(which) == 0L || !all(which %in% names(effects))) {
+    abort_argument(
+      "which", "must name grouping factors of the fit.",
+      c(i = paste0("They are ", quoted(names(effects)), ".")), call
+    )
+  }
+  table <- as.data.frame(effects)
+  table <- table[table$grpvar %in% which, ]
+  table$half <- if (is.null(table$condsd)) 0 else stats::qnorm((1 + level) / 2) * table$condsd
+  table
+}
+
+# Most levels whose names fit on an axis.
+most_named_levels <- 60L
+
+plot_caterpillar <- function(rows, group, main = group, xlab = NULL, ylab = NULL, pch = 16, cex = NULL,
+                             ...) {
+  terms <- levels(droplevels(rows$term))
+  levels <- levels(droplevels(rows$grp))
+  n <- length(levels)
+  named <- n <= most_named_levels
+  size <- if (is.null(cex)) min(0.9, max(0.3, 30 / n)) else cex
+  margin <- if (named) 1 + 0.5 * min(max(nchar(levels)), 24L) else 1.5
+  old <- graphics::par(
+    mfrow = c(1L, length(terms)), mar = c(3.2, 0.6, 2.4, 0.6), oma = c(0, margin, 1.5, 0)
+  )
+  on.exit(graphics::par(old))
+  for (term in terms) {
+    part <- rows[rows$term == term, ]
+    at <- match(part$grp, levels)
+    ends <- range(part$condval - part$half, part$condval + part$half, 0)
+    graphics::plot(part$condval, at,
+      type = "n", xlim = ends, ylim = c(0.5, n + 0.5), yaxt = "n", xlab = "", ylab = "",
+      main = term, font.main = 1, ...
+    )
+    if (named) graphics::abline(h = seq_len(n), col = "grey93")
+    graphics::abline(v = 0, lty = 2, col = "grey50")
+    graphics::segments(part$condval - part$half, at, part$condval + part$half, at, col = "grey40")
+    graphics::points(part$condval, at, pch = pch, cex = size, col = component_colours(1L))
+    if (named && term == terms[[1L]]) {
+      graphics::axis(2, seq_len(n), levels, las = 1, tick = FALSE, line = -0.6,
+        cex.axis = min(0.9, 25 / n + 0.3)
+      )
+    }
+  }
+  graphics::mtext(main, outer = TRUE, font = 2)
+}
+
+plot_effect_quantiles <- function(rows, group, main = group, xlab = "Standard normal quantiles",
+                                  ylab = NULL, ...) {
+  terms <- levels(droplevels(rows$term))
+  old <- graphics::par(
+    mfrow = if (length(terms) > 3L) grDevices::n2mfrow(length(terms)) else c(1L, length(terms)),
+    mar = c(4.1, 4.1, 2.1, 0.8), oma = c(0, 0, 1.5, 0)
+  )
+  on.exit(graphics::par(old))
+  for (term in terms) {
+    part <- rows[rows$term == term, ]
+    plot_quantiles(part$condval, xlab, if (is.null(ylab)) term else ylab, error = part$half, ...)
+  }
+  graphics::mtext(main, outer = TRUE, font = 2)
+}
+
+#' @rdname plot.ember_lmm
+#' @exportS3Method lattice::dotplot
+dotplot.ember_ranef <- function(x, data, ...) plot.ember_ranef(x, "caterpillar", ...)
+
+#' @rdname plot.ember_lmm
+#' @exportS3Method lattice::qqmath
+qqmath.ember_ranef <- function(x, data, ...) plot.ember_ranef(x, "qq", ...)
+
+#' @rdname plot.ember_lmm
+#' @exportS3Method lattice::qqmath
+qqmath.ember_lmm <- function(x, data, ...) plot.ember_lmm(x, "qq", ...)
