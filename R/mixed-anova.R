@@ -105,9 +105,10 @@ hypothesis_tests <- function(fit, hypotheses, ddf, call) {
 
 # What all tests of one fit share.
 test_moments <- function(fit, ddf, call) {
-  if (ddf == "Kenward-Roger") df_kenward_roger(fit, call = call) else {
-    df_satterthwaite(fit, call = call)
-  }
+  switch(ddf,
+    "Kenward-Roger" = df_kenward_roger(fit, call = call),
+    Satterthwaite = df_satterthwaite(fit, call = call)
+  )
 }
 
 # lme4's table: sequential sums of squares, without tests.

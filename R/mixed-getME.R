@@ -67,9 +67,9 @@ component_makers <- list(
   Lambda = function(fit) relative_factors(fit),
   Lambdat = function(fit) Matrix::t(relative_factors(fit)),
   Lind = function(fit) theta_places(fit),
-  Tlist = function(fit) lapply(labelled_terms(fit), function(term) {
-    unname(relative_factor(fit, term))
-  }),
+  Tlist = function(fit) {
+    lapply(labelled_terms(fit), function(term) unname(relative_factor(fit, term)))
+  },
   A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
   RX = function(fit) chol(solve(fit$vcov_beta / fit$sigma^2)),
   RZX = function(fit) fixed_in_random(fit),
@@ -78,13 +78,7 @@ component_makers <- list(
   fixef = function(fit) fixef(fit),
   beta = function(fit) unname(fit$beta),
   theta = function(fit) stats::setNames(fit$theta, theta_names(fit)),
-  ST = function(fit) lapply(labelled_terms(fit), function(term) {
-    lambda <- unname(relative_factor(fit, term))
-    scale <- diag(lambda)
-    lambda <- lambda %*% diag(ifelse(scale == 0, 0, 1 / scale), length(scale))
-    diag(lambda) <- scale
-    lambda
-  }),
+  ST = function(fit) lapply(labelled_terms(fit), function(term) scale_and_shape(fit, term)),
   REML = function(fit) if (fit$REML) length(fit$beta) else 0L,
   is_REML = function(fit) fit$REML,
   n_rtrms = function(fit) length(fit$random),
@@ -110,6 +104,15 @@ component_makers <- list(
   },
   devfun = function(fit) function(theta) native_mixed_criterion(fit, theta)$criterion
 )
+
+# Lambda = T S with S diagonal: S on the diagonal, T below it.
+scale_and_shape <- function(fit, term) {
+  lambda <- unname(relative_factor(fit, term))
+  scale <- diag(lambda)
+  lambda <- lambda %*% diag(ifelse(scale == 0, 0, 1 / scale), length(scale))
+  diag(lambda) <- scale
+  lambda
+}
 
 labelled_terms <- function(fit) {
   stats::setNames(fit$random, vapply(fit$random, `[[`, "", "label"))

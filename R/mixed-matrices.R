@@ -1,5 +1,5 @@
-# The matrices of the model in lme4's order: terms as in the fit, within a term level by level, within
-# a level effect by effect. Sparse, and made only when somebody asks for them.
+# The matrices of the model in lme4's order: terms as in the fit, within a term level by level,
+# within a level effect by effect. Sparse, and made only when somebody asks for them.
 
 # The columns of a core term as an n x q matrix.
 core_columns <- function(rows, core) {
@@ -46,13 +46,19 @@ random_matrix <- function(fit, parts = term_rows(fit)) {
 
 # Lambda of all terms: block diagonal, one small lower triangle per level.
 relative_factors <- function(fit) {
-  blocks <- lapply(fit$random, function(term) {
-    lambda <- methods::as(unname(relative_factor(fit, term)), "CsparseMatrix")
-    methods::as(
-      Matrix::kronecker(Matrix::Diagonal(length(term$levels)), lambda), "CsparseMatrix"
+  Matrix::bdiag(lapply(fit$random, function(term) {
+    lambda <- relative_factor(fit, term)
+    q <- nrow(lambda)
+    levels <- length(term$levels)
+    # Zeros that are estimates stay in the pattern.
+    stored <- if (term$structure == "diag") diag(TRUE, q) else lower.tri(lambda, diag = TRUE)
+    places <- which(stored, arr.ind = TRUE)
+    shift <- rep(q * (seq_len(levels) - 1L), each = nrow(places))
+    Matrix::sparseMatrix(
+      i = places[, 1L] + shift, j = places[, 2L] + shift, x = rep(lambda[places], levels),
+      dims = c(q, q) * levels
     )
-  })
-  Matrix::bdiag(blocks)
+  }))
 }
 
 # X of the kept columns, dense or sparse as it was fitted.

@@ -39,11 +39,9 @@ choose_effects <- function(fit, bar, chosen, call) {
   available <- unlist(lapply(fit$random[on_group], `[[`, "names"))
   missing <- setdiff(names, available)
   if (length(on_group) == 0L || length(missing) > 0L) {
-    what <- if (length(on_group) == 0L) paste0("grouping factor `", group, "`") else {
-      paste0("effect `", missing[[1L]], "` of `", group, "`")
-    }
+    what <- paste0("`", if (length(on_group) > 0L) paste0(missing[[1L]], " | "), group, "`")
     abort_argument(
-      "re.form", paste0("has a ", what, " that is not in the fit."),
+      "re.form", paste0("has ", what, ", which is not in the fit."),
       c(i = paste0("The fit has ", deparse1(stats::formula(fit, random.only = TRUE)[[3L]]), ".")),
       call
     )
@@ -59,23 +57,21 @@ random_columns <- function(expression, data, fit) {
   full <- attr(fit$frame, "terms")
   lhs <- stats::terms(expression)
   variables <- vapply(as.list(attr(lhs, "variables"))[-1L], deparse1, "")
+  if (length(variables) == 0L) {
+    return(matrix(1, nrow(data), 1L, dimnames = list(NULL, "(Intercept)")))
+  }
   all <- vapply(as.list(attr(full, "variables"))[-1L], deparse1, "")
   places <- match(variables, all)
   # Data-dependent bases, such as poly(), must be those of the fit.
   predvars <- attr(full, "predvars")
-  if (!is.null(predvars) && length(variables) > 0L) {
+  if (!is.null(predvars)) {
     attr(lhs, "predvars") <- predvars[c(1L, 1L + places)]
   }
   environment(lhs) <- environment(fit$formula)
   one <- fit$frame[1L, , drop = FALSE]
   coding <- attr(stats::model.matrix(expression, one), "contrasts")
   levels <- Filter(Negate(is.null), lapply(fit$frame[variables], categories))
-  frame <- if (length(variables) == 0L) data else {
-    stats::model.frame(lhs, data, na.action = stats::na.pass, xlev = levels)
-  }
-  if (length(variables) == 0L) {
-    return(matrix(1, nrow(data), 1L, dimnames = list(NULL, "(Intercept)")))
-  }
+  frame <- stats::model.frame(lhs, data, na.action = stats::na.pass, xlev = levels)
   stats::model.matrix(lhs, frame, contrasts.arg = coding)
 }
 
@@ -253,9 +249,8 @@ core_effects <- function(fit, rows, core) {
     for (j in seq_along(term$names)) {
       column <- rows$terms[[core]]$columns[[term$positions[[j]]]]
       effect <- fit$b[[k]][codes, j]
-      total <- total + if (is.null(column)) effect else {
-        effect * if (is.integer(column)) rows$x[, column] else column
-      }
+      if (is.integer(column)) column <- rows$x[, column]
+      total <- total + if (is.null(column)) effect else effect * column
     }
   }
   total

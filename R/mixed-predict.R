@@ -67,10 +67,11 @@ predict.ember_lmm <- function(object, newdata = NULL,
   interval <- match_choice("interval", call)
   check_interval(level, df, call)
   chosen <- selected_effects(object, re.form, call)
-  rows <- if (is.null(newdata)) own_rows(object, chosen) else {
-    new_rows(
-      object, newdata, chosen, na.action, allow.new.levels, interval == "prediction", call
-    )
+  rows <- if (is.null(newdata)) {
+    own_rows(object, chosen)
+  } else {
+    with_columns <- interval == "prediction"
+    new_rows(object, newdata, chosen, na.action, allow.new.levels, with_columns, call)
   }
   fit <- predicted_values(object, rows, random.only)
   expand <- function(values) stats::napredict(rows$na_action, values)
@@ -79,10 +80,11 @@ predict.ember_lmm <- function(object, newdata = NULL,
   }
   variance <- prediction_variances(object, rows, !random.only, call)
   errors <- stats::setNames(sqrt(variance), rows$names)
-  values <- if (interval == "none") fit else {
+  values <- fit
+  if (interval != "none") {
     if (interval == "prediction") variance <- variance + outcome_variances(object, rows)
     half <- stats::qt((1 + level) / 2, df) * sqrt(variance)
-    cbind(fit = fit, lwr = fit - half, upr = fit + half)
+    values <- cbind(fit = fit, lwr = fit - half, upr = fit + half)
   }
   if (!se.fit) {
     return(expand(values))
@@ -137,22 +139,22 @@ prediction_variances <- function(fit, rows, fixed, call) {
 
 # The rows as the core takes them: columns of the effects in use, zero for those that are not.
 joint_rows <- function(fit, rows) {
-  cores <- seq_along(fit$structure$widths)
-  terms <- lapply(cores, function(core) {
-    mine <- which(vapply(fit$random, `[[`, 0L, "core") == core)
-    columns <- vector("list", fit$structure$widths[[core]])
+  of_core <- vapply(fit$random, `[[`, 0L, "core")
+  terms <- lapply(seq_along(fit$structure$widths), function(core) {
+    mine <- which(of_core == core)
+    columns <- matrix(0, nrow(rows$x), fit$structure$widths[[core]])
     codes <- rep(1L, nrow(rows$x))
-    for (k in mine) {
+    for (k in mine[lengths(rows$parts[mine]) > 0L]) {
       part <- rows$parts[[k]]
-      known <- if (is.null(part)) FALSE else !is.na(part$codes)
-      if (!is.null(part)) codes[known] <- part$codes[known]
-      for (j in seq_along(fit$random[[k]]$positions)) {
-        values <- numeric(nrow(rows$x))
-        if (!is.null(part) && part$chosen[[j]]) values[known] <- part$columns[known, j]
-        columns[[fit$random[[k]]$positions[[j]]]] <- values
-      }
+      known <- which(!is.na(part$codes))
+      codes[known] <- part$codes[known]
+      used <- which(part$chosen)
+      columns[known, fit$random[[k]]$positions[used]] <- part$columns[known, used]
     }
-    list(codes = codes, levels = length(fit$random[[mine[[1L]]]]$levels), columns = columns)
+    list(
+      codes = codes, levels = length(fit$random[[mine[[1L]]]]$levels),
+      columns = lapply(seq_len(ncol(columns)), function(j) columns[, j])
+    )
   })
   list(x = rows$x, terms = terms)
 }

@@ -43,7 +43,9 @@ model_lines <- function(fit) {
   attributes(formula) <- NULL
   c(
     filled("Formula:", deparse(formula)),
-    unlist(lapply(given, function(name) filled(paste0(shown[[name]], ":"), deparse(fit$call[[name]]))))
+    unlist(lapply(given, function(name) {
+      filled(paste0(shown[[name]], ":"), deparse(fit$call[[name]]))
+    }))
   )
 }
 

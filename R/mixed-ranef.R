@@ -121,7 +121,7 @@ print.ember_ranef <- function(x, ...) {
 
 #' @rdname ranef.ember_lmm
 #' @export
-as.data.frame.ember_ranef <- function(x, ...) {
+as.data.frame.ember_ranef <- function(x, ...) { # nolint: object_name_linter.
   rows <- Map(effect_rows, x, names(x))
   table <- do.call(rbind, unname(rows))
   rownames(table) <- NULL

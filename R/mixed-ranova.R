@@ -39,17 +39,8 @@ ranova <- function(model, reduce.terms = TRUE, ...) { # nolint: object_name_lint
   }, places, reduced)
   names(formulas) <- names(reduced)
   likelihoods <- lapply(formulas, function(formula) reduced_likelihood(model, formula, call))
-  loglik <- c(model$loglik, vapply(likelihoods, as.numeric, 0))
-  npar <- c(model$df, vapply(likelihoods, attr, 0, "df"))
-  ratio <- c(NA, 2 * (loglik[[1L]] - loglik[-1L]))
-  df <- c(NA, npar[[1L]] - npar[-1L])
-  table <- data.frame(
-    npar = npar, logLik = loglik, AIC = 2 * (npar - loglik), LRT = ratio, Df = df,
-    "Pr(>Chisq)" = chisq_tail(ratio, df), row.names = make.unique(c("<none>", names(formulas))),
-    check.names = FALSE
-  )
   structure(
-    table,
+    deletion_table(model, likelihoods),
     heading = c(
       "ANOVA-like table for random-effects: Single term deletions", "\nModel:",
       deparse1(with_random_terms(model, bars))
@@ -58,21 +49,32 @@ ranova <- function(model, reduce.terms = TRUE, ...) { # nolint: object_name_lint
   )
 }
 
+deletion_table <- function(fit, likelihoods) {
+  loglik <- c(fit$loglik, vapply(likelihoods, as.numeric, 0))
+  npar <- c(fit$df, vapply(likelihoods, attr, 0, "df"))
+  ratio <- c(NA, 2 * (loglik[[1L]] - loglik[-1L]))
+  df <- c(NA, npar[[1L]] - npar[-1L])
+  data.frame(
+    npar = npar, logLik = loglik, AIC = 2 * (npar - loglik), LRT = ratio, Df = df,
+    "Pr(>Chisq)" = chisq_tail(ratio, df), row.names = make.unique(c("<none>", names(likelihoods))),
+    check.names = FALSE
+  )
+}
+
 # What a term becomes, by the name of what was left out; "none" if nothing of it remains.
 reduced_terms <- function(term, bar, reduce) {
   whole <- stats::setNames(list("none"), deparse1(bar))
   effects <- stats::terms(term$expression)
   labels <- attr(effects, "term.labels")
-  # A term without intercept, or of which only the intercept is left, goes as a whole.
-  scope <- stats::drop.scope(effects)
-  if (!reduce || length(labels) == 0L || length(scope) == 0L || term$structure == "diag" ||
-    (attr(effects, "intercept") == 0L && length(labels) == 1L)) { # nolint: indentation_linter.
+  # An intercept alone, or one variable without an intercept, goes as a whole.
+  reducible <- reduce && length(labels) + attr(effects, "intercept") > 1L
+  if (!reducible || term$structure == "diag") {
     return(whole)
   }
+  scope <- stats::drop.scope(effects)
   parts <- lapply(scope, function(label) {
-    left <- if (setequal(labels, label)) 1 else {
-      stats::update(term$expression, paste("~ . -", label))[[2L]]
-    }
+    left <- quote(1)
+    if (length(labels) > 1L) left <- stats::update(term$expression, paste("~ . -", label))[[2L]]
     call("(", call("|", left, term$grouping))
   })
   stats::setNames(parts, paste(scope, "in", deparse1(bar)))
@@ -92,17 +94,20 @@ reduced_likelihood <- function(fit, formula, call) {
     if (smaller$nobs != fit$nobs) abort_rows_changed(call)
     return(stats::logLik(smaller))
   }
-  if (length(fit$known) > 0L && !is.null(fit$known$sigma) || length(fit$dispersion) > 1L) {
+  if (!is.null(fit$known$sigma) || length(fit$dispersion) > 1L) {
     ember_abort(
-      "A model without random effects, but with a known residual variance or one by group, is not
-      a linear model that `lm()` fits.", class = "unsupported", call = call
+      paste(
+        "Without random effects, a model with a known residual variance, or one by group,",
+        "is not a linear model."
+      ),
+      class = "unsupported", details = c(i = "Compare fits with other random terms by `anova()`."),
+      call = call
     )
   }
-  x <- fixed_matrix(fit)
   rows <- mixed_rows(fit)
   y <- if (is.null(rows$offset)) rows$y else rows$y - rows$offset
   weights <- if (is.null(rows$weights)) rep(1, length(y)) else rows$weights
-  linear_likelihood(as.matrix(x), y, weights, fit$REML)
+  linear_likelihood(as.matrix(fixed_matrix(fit, rows)), y, weights, fit$REML)
 }
 
 # The (restricted) log-likelihood of a linear model, with the constants of lmm().

@@ -56,7 +56,9 @@ simulate.ember_lmm <- function(object, nsim = 1, seed = NULL,
 
 # Rows with the levels of all terms: those of new levels get numbers of their own.
 simulation_rows <- function(fit, newdata, chosen, na_action, allow_new, call) {
-  rows <- if (is.null(newdata)) own_rows(fit, chosen) else {
+  rows <- if (is.null(newdata)) {
+    own_rows(fit, chosen)
+  } else {
     all <- lapply(chosen, function(mine) rep(TRUE, length(mine)))
     rows <- new_rows(fit, newdata, all, na_action, allow_new, TRUE, call)
     rows$parts <- Map(function(part, mine) {
@@ -86,10 +88,8 @@ drawn_effects <- function(fit, rows, nsim) {
     k <- drawn[[i]]
     free <- !rows$parts[[k]]$chosen
     # The effects that stay are at their modes; the rest has its marginal covariance.
-    covariance <- tcrossprod(fit$sigma * relative_factor(fit, fit$random[[k]]))[free, free]
-    root <- if (all(free)) fit$sigma * relative_factor(fit, fit$random[[k]]) else {
-      lower_root(covariance)
-    }
+    root <- fit$sigma * relative_factor(fit, fit$random[[k]])
+    if (!all(free)) root <- lower_root(tcrossprod(root)[free, free])
     z <- rows$parts[[k]]$columns[, free, drop = FALSE] %*% root
     for (j in seq_len(widths[[i]])) {
       places <- first[[i]] + (levels[[i]]$codes - 1L) * widths[[i]] + j
