@@ -66,16 +66,23 @@ quantile_points <- function(y) {
 
 point_layers <- function(table) {
   n <- nrow(table)
+  zero <- unique(table$zero[!is.na(table$zero)])
   ggplot2::ggplot(table, ggplot2::aes(.data$x, .data$y)) +
-    ggplot2::geom_hline(
-      ggplot2::aes(yintercept = .data$zero), linetype = 2, colour = "grey50", na.rm = TRUE
-    ) +
+    (if (length(zero) > 0L) zero_line(table)) +
     ggplot2::geom_point(
       colour = component_colours(1L), alpha = point_alpha(n), size = 2 * point_size(n), shape = 16
     ) +
     ggplot2::geom_line(
       ggplot2::aes(y = .data$line), colour = smooth_colour(), linewidth = 0.9, na.rm = TRUE
     )
+}
+
+# Only in the panels that have one.
+zero_line <- function(table) {
+  ggplot2::geom_hline(
+    ggplot2::aes(yintercept = .data$zero),
+    data = table[!is.na(table$zero), ], linetype = 2, colour = "grey50"
+  )
 }
 
 autoplot_panels <- function(fit) {
@@ -105,23 +112,30 @@ autoplot.ember_ranef <- function(object, what = c("caterpillar", "qq"), which = 
   if (what == "qq") autoplot_effect_quantiles(table) else autoplot_caterpillar(table)
 }
 
-# Levels of one factor are sorted by their first effect; names of the same level of two factors are
-# told apart by the factor.
+# Levels are sorted within their factor; the same name in two factors is two levels.
 autoplot_caterpillar <- function(table) {
-  table$place <- interaction(table$grpvar, table$grp, sep = "\r", drop = TRUE, lex.order = TRUE)
-  many <- max(tapply(table$place, table$grpvar, \(x) length(unique(x)))) > most_named_levels
-  plot <- ggplot2::ggplot(table, ggplot2::aes(.data$condval, .data$place)) +
-    ggplot2::geom_vline(xintercept = 0, linetype = 2, colour = "grey50") +
+  name <- paste(table$grpvar, table$grp, sep = "\r")
+  table$level <- factor(name, unique(name[order(table$grpvar, table$place)]))
+  sizes <- tapply(table$place, table$grpvar, max)[table$grpvar]
+  table$colour <- vapply(sizes, interval_colour, "")
+  plot <- ggplot2::ggplot(table, ggplot2::aes(.data$condval, .data$level)) +
     ggplot2::geom_linerange(
-      ggplot2::aes(xmin = .data$condval - .data$half, xmax = .data$condval + .data$half),
-      colour = "grey40"
+      ggplot2::aes(
+        xmin = .data$condval - .data$half, xmax = .data$condval + .data$half,
+        colour = .data$colour
+      )
     ) +
-    ggplot2::geom_point(colour = component_colours(1L), size = if (many) 0.6 else 1.8) +
+    ggplot2::scale_colour_identity() +
+    ggplot2::geom_vline(xintercept = 0, linetype = 2, colour = "grey30") +
+    ggplot2::geom_point(
+      colour = component_colours(1L), size = pmin(1.8, pmax(0.5, 60 / sizes))
+    ) +
     ggplot2::scale_y_discrete(
-      labels = function(place) sub("^.*\r", "", place), breaks = if (many) NULL else ggplot2::waiver()
+      labels = function(level) sub("^.*\r", "", level),
+      breaks = function(levels) if (length(levels) <= most_named_levels) levels else character()
     ) +
     ggplot2::labs(x = "Random effect", y = NULL)
-  if (length(unique(table$grpvar)) == 1L) {
+  if (nlevels(table$grpvar) == 1L) {
     plot + ggplot2::facet_grid(
       cols = ggplot2::vars(.data$term), rows = ggplot2::vars(.data$grpvar), scales = "free"
     )
@@ -136,10 +150,12 @@ autoplot_effect_quantiles <- function(table) {
     part <- part[order(part$condval), ]
     cbind(quantile_points(part$condval), part[c("grpvar", "term", "half")])
   }))
-  point_layers(table) +
+  ggplot2::ggplot(table, ggplot2::aes(.data$x, .data$y)) +
     ggplot2::geom_linerange(
-      ggplot2::aes(ymin = .data$y - .data$half, ymax = .data$y + .data$half), colour = "grey60"
+      ggplot2::aes(ymin = .data$y - .data$half, ymax = .data$y + .data$half),
+      colour = interval_colour(nrow(table) / length(parts))
     ) +
+    point_layers(table)$layers +
     ggplot2::facet_wrap(ggplot2::vars(.data$grpvar, .data$term), scales = "free") +
     ggplot2::labs(x = "Standard normal quantiles", y = "Random effect")
 }

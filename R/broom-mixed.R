@@ -39,12 +39,10 @@ NULL
 
 #' @rdname lmm_tidiers
 #' @export
-# nolint start: object_name_linter.
 tidy.ember_lmm <- function(x, effects = c("ran_pars", "fixed"), scales = NULL,
                            exponentiate = FALSE, ran_prefix = NULL, conf.int = FALSE,
                            conf.level = 0.95, conf.method = c("Wald", "profile", "boot"),
                            ddf.method = c("Satterthwaite", "Kenward-Roger", "lme4"), ...) {
-  # nolint end
   call <- rlang::current_env()
   check_tidy_effects(effects, scales, call)
   interval <- list(
@@ -190,6 +188,7 @@ augment.ember_lmm <- function(x, data = stats::model.frame(x), newdata = NULL, .
     return(as_tibble_if_installed(augment_newdata(x, newdata)))
   }
   data <- rows_of_fit(x, data, call)
+  x <- without_padding(x)
   fitted <- as.vector(stats::fitted(x))
   residuals <- as.vector(stats::residuals(x))
   weights <- x$weights

@@ -13,16 +13,14 @@
 #' car::Anova(fit)
 #' car::linearHypothesis(fit, "MachineB = MachineC")
 #' @exportS3Method car::Anova
-# nolint start: object_name_linter.
 Anova.ember_lmm <- function(mod, type = c("II", "III", 2, 3), test.statistic = c("Chisq", "F"),
                             vcov. = NULL, singular.ok = type == "II", ...) {
-  # nolint end
   call <- rlang::current_env()
   type <- wald_type(type, call)
   statistic <- match_choice("test.statistic", call)
   refuse_aliased(mod, singular.ok, call)
   covariance <- tested_covariance(mod, vcov., statistic, call, ...)
-  hypotheses <- term_hypotheses(mod, type, covariance)
+  hypotheses <- wald_hypotheses(mod, type, covariance)
   rows <- lapply(hypotheses, wald_test, fit = mod, covariance = covariance, statistic = statistic)
   table <- as.data.frame(do.call(rbind, rows))
   names(table) <- if (statistic == "F") {
@@ -75,7 +73,7 @@ tested_covariance <- function(fit, vcov, statistic, call, ...) {
 # For each term of the fixed effects its hypothesis matrix (rows x coefficients). Type III: the
 # term's coefficients are zero. Type II: the same after adjusting for the terms that contain it, so
 # that the hypotheses are uncorrelated with theirs.
-term_hypotheses <- function(fit, type, covariance) {
+wald_hypotheses <- function(fit, type, covariance) {
   assign <- attr(stats::model.matrix(fit), "assign")
   terms <- stats::terms(fit)
   labels <- attr(terms, "term.labels")
@@ -120,11 +118,9 @@ wald_test <- function(hypothesis, fit, covariance, statistic, rhs = 0) {
 #' @rdname lmm_fixed_tests
 #' @param hypothesis.matrix,rhs,verbose As in [car::linearHypothesis()].
 #' @exportS3Method car::linearHypothesis
-# nolint start: object_name_linter.
 linearHypothesis.ember_lmm <- function(model, hypothesis.matrix, rhs = NULL, vcov. = NULL,
                                        test = c("Chisq", "F"), singular.ok = FALSE,
                                        verbose = FALSE, ...) {
-  # nolint end
   call <- rlang::current_env()
   statistic <- match_choice("test", call)
   refuse_aliased(model, singular.ok, call)
@@ -178,10 +174,8 @@ hypothesis_table <- function(fit, test, statistic, words, supplied) {
 #' @rdname lmm_fixed_tests
 #' @param g.,parameterNames As in [car::deltaMethod()].
 #' @exportS3Method car::deltaMethod
-# nolint start: object_name_linter.
 deltaMethod.ember_lmm <- function(object, g., vcov. = stats::vcov,
                                   parameterNames = names(fixef(object)), ...) {
-  # nolint end
   estimates <- stats::setNames(fixef(object), parameterNames)
   car::deltaMethod(estimates, g., as.matrix(value_or_call(vcov., object)), ...)
 }

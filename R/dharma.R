@@ -3,14 +3,14 @@
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getObservedResponse
-getObservedResponse.ember_lmm <- function(object, ...) { # nolint: object_name_linter.
+getObservedResponse.ember_lmm <- function(object, ...) {
   as.vector(stats::model.response(object$frame))
 }
 
 #' @rdname lmm_hooks
 #' @param nsim Number of simulated responses.
 #' @exportS3Method DHARMa::getSimulations
-getSimulations.ember_lmm <- function(object, nsim = 1, # nolint: object_name_linter.
+getSimulations.ember_lmm <- function(object, nsim = 1,
                                      type = c("normal", "refit"), ...) {
   type <- match_choice("type", rlang::current_env())
   responses <- stats::simulate(without_padding(object), nsim = nsim, ...)
@@ -20,29 +20,29 @@ getSimulations.ember_lmm <- function(object, nsim = 1, # nolint: object_name_lin
 #' @rdname lmm_hooks
 #' @param newresp A new response, as long as that of the fit.
 #' @exportS3Method DHARMa::getRefit
-getRefit.ember_lmm <- function(object, newresp, ...) { # nolint: object_name_linter.
+getRefit.ember_lmm <- function(object, newresp, ...) {
   refit(object, newresp)
 }
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getFixedEffects
-getFixedEffects.ember_lmm <- function(object, ...) fixef(object) # nolint: object_name_linter.
+getFixedEffects.ember_lmm <- function(object, ...) fixef(object)
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getFitted
-getFitted.ember_lmm <- function(object, ...) { # nolint: object_name_linter.
+getFitted.ember_lmm <- function(object, ...) {
   as.vector(stats::predict(without_padding(object), re.form = NA))
 }
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getResiduals
-getResiduals.ember_lmm <- function(object, ...) { # nolint: object_name_linter.
+getResiduals.ember_lmm <- function(object, ...) {
   as.vector(stats::residuals(without_padding(object), type = "response"))
 }
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getPearsonResiduals
-getPearsonResiduals.ember_lmm <- function(object, ...) { # nolint: object_name_linter.
+getPearsonResiduals.ember_lmm <- function(object, ...) {
   as.vector(stats::residuals(without_padding(object), type = "pearson"))
 }
 

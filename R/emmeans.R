@@ -20,24 +20,25 @@ NULL
 #' @rdname lmm_emmeans
 #' @exportS3Method emmeans::recover_data
 recover_data.ember_lmm <- function(object, ...) {
+  call <- object$call
+  # emmeans reads from the formula how the response was transformed.
+  call$formula <- stats::formula(object)
   emmeans::recover_data(
-    object$call, stats::delete.response(stats::terms(object)), object$na_action,
+    call, stats::delete.response(stats::terms(object)), object$na_action,
     frame = object$frame, ...
   )
 }
 
 #' @rdname lmm_emmeans
 #' @exportS3Method emmeans::emm_basis
-# nolint start: object_name_linter.
 emm_basis.ember_lmm <- function(object, trms, xlev, grid,
                                 mode = emmeans::get_emm_option("lmer.df"), lmer.df, options,
                                 ...) {
-  # nolint end
   if (!missing(lmer.df)) mode <- lmer.df
   mode <- emm_mode(mode, object, options, given = "vcov." %in% names(list(...)))
   df <- emm_df(object, mode)
   covariance <- if (mode == "kenward-roger") {
-    df$args$moments$vcov_adjusted
+    df$moments$vcov_adjusted
   } else {
     emmeans::.my.vcov(object, ...)
   }
@@ -50,13 +51,15 @@ emm_basis.ember_lmm <- function(object, trms, xlev, grid,
   weights <- if (is.null(object$weights)) rep(1, nrow(fitted_x)) else object$weights
   list(
     X = x, bhat = unname(estimates), nbasis = emm_null_space(object, trms),
-    V = as.matrix(covariance), dffun = df$dffun, dfargs = df$args, misc = list(),
+    V = as.matrix(covariance), dffun = df$dffun, dfargs = df$dfargs, misc = list(),
     model.matrix = emmeans::.cmpMM(fitted_x, weights, attr(fitted_x, "assign"))
   )
 }
 
 emm_mode <- function(mode, fit, options, given) {
   modes <- c("satterthwaite", "kenward-roger", "asymptotic")
+  # ggeffects asks for these of models that it does not know.
+  if (mode %in% c("link", "response")) mode <- "asymptotic"
   at <- pmatch(tolower(mode), modes)
   if (is.na(at)) {
     abort_argument("mode", paste0("must be one of ", quoted(modes), "."))
@@ -79,19 +82,19 @@ emm_null_space <- function(fit, terms) {
   estimability::nonest.basis(x)
 }
 
-# The function that emmeans calls for each contrast k (a value per estimated coefficient), and what
-# it needs.
+# What emmeans calls for each contrast k (a value per estimated coefficient). It strips the function
+# of its environment, so all it needs is in the arguments.
 emm_df <- function(fit, mode) {
-  args <- switch(mode,
-    satterthwaite = list(fit = fit, ddf = "Satterthwaite", moments = df_satterthwaite(fit)),
-    "kenward-roger" = list(fit = fit, ddf = "Kenward-Roger", moments = df_kenward_roger(fit)),
-    list()
+  ddf <- c(satterthwaite = "Satterthwaite", "kenward-roger" = "Kenward-Roger")[mode]
+  moments <- switch(mode,
+    satterthwaite = df_satterthwaite(fit), "kenward-roger" = df_kenward_roger(fit)
   )
-  dffun <- if (mode == "asymptotic") function(k, dfargs) Inf else contrast_df
+  of_contrast <- if (mode == "asymptotic") {
+    function(k) Inf
+  } else {
+    function(k) contrast_test(fit, matrix(k, 1L), ddf = unname(ddf), moments = moments)$df
+  }
+  dffun <- function(k, dfargs) dfargs$of_contrast(k)
   attr(dffun, "mesg") <- mode
-  list(dffun = dffun, args = args)
-}
-
-contrast_df <- function(k, dfargs) {
-  contrast_test(dfargs$fit, matrix(k, 1L), ddf = dfargs$ddf, moments = dfargs$moments)$df
+  list(dffun = dffun, dfargs = list(of_contrast = of_contrast), moments = moments)
 }

@@ -32,22 +32,10 @@ variance_parts <- function(fit) {
 # Mean of z' Sigma z over the observations, summed over the terms: the trace of Sigma times the
 # moments of the columns.
 mean_random_variance <- function(fit, blocks) {
-  rows <- mixed_rows(fit)
-  n <- stats::nobs(fit)
-  parts <- Map(function(term, block) {
-    columns <- rows$terms[[term$core]]$columns[term$positions]
-    z <- vapply(columns, random_column, numeric(n), x = rows$x)
-    sum(block * crossprod(z)) / n
-  }, fit$random, blocks)
+  parts <- Map(function(part, block) {
+    sum(block * crossprod(part$columns)) / stats::nobs(fit)
+  }, term_rows(fit), blocks)
   sum(unlist(parts))
-}
-
-# NULL is the intercept; a whole number a column of X.
-random_column <- function(column, x, n = nrow(x)) {
-  if (is.null(column)) {
-    return(rep(1, n))
-  }
-  if (length(column) == 1L && n > 1L) x[, column] else column
 }
 
 mean_residual_variance <- function(fit) {

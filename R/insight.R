@@ -36,7 +36,7 @@ NULL
 #' @exportS3Method insight::find_formula
 find_formula.ember_lmm <- function(x, verbose = TRUE, ...) {
   random <- lapply(x$random, function(term) {
-    bar <- call("|", term$expression[[2L]], term$grouping)
+    bar <- random_term_expression(term)[[2L]]
     stats::as.formula(call("~", bar), environment(stats::formula(x)))
   })
   structure(
@@ -177,4 +177,3 @@ get_predicted.ember_lmm <- function(x, data = NULL, predict = c("expectation", "
     ci = ci, predict = predict, class = c("get_predicted", "numeric")
   )
 }
-

@@ -4,11 +4,9 @@
 #'   means z tests.
 #' @param save Keep the fit in the result?
 #' @exportS3Method lmtest::coeftest
-# nolint start: object_name_linter.
 coeftest.ember_lmm <- function(x, vcov. = NULL, df = NULL,
                                ddf = c("Satterthwaite", "Kenward-Roger", "none"), ...,
                                save = FALSE) {
-  # nolint end
   call <- rlang::current_env()
   table <- fixed_errors(x, vcov., df, match_choice("ddf", call), call, ...)
   statistic <- table$estimate / table$error
@@ -30,10 +28,8 @@ coeftest.ember_lmm <- function(x, vcov. = NULL, df = NULL,
 #' @param parm Names or numbers of fixed effects; by default all.
 #' @param level Coverage of the intervals.
 #' @exportS3Method lmtest::coefci
-# nolint start: object_name_linter.
 coefci.ember_lmm <- function(x, parm = NULL, level = 0.95, vcov. = NULL, df = NULL,
                              ddf = c("Satterthwaite", "Kenward-Roger", "none"), ...) {
-  # nolint end
   call <- rlang::current_env()
   table <- fixed_errors(x, vcov., df, match_choice("ddf", call), call, ...)
   tails <- c((1 - level) / 2, (1 + level) / 2)

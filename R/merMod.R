@@ -18,12 +18,12 @@
 #' fit <- lmm(Reaction ~ Days + (Days | Subject), data = lme4::sleepstudy)
 #' as_merMod(fit)
 #' @export
-as_merMod <- function(object, ...) { # nolint: object_name_linter.
+as_merMod <- function(object, ...) {
   UseMethod("as_merMod")
 }
 
 #' @export
-as_merMod.ember_lmm <- function(object, ...) { # nolint: object_name_linter.
+as_merMod.ember_lmm <- function(object, ...) {
   call <- rlang::current_env()
   rlang::check_installed("lme4", "for `as_merMod()`.", call = call)
   if (length(object$dispersion) > 1L) refuse_mermod("a residual variance by group", call)

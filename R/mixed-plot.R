@@ -108,21 +108,21 @@ plot_residual_quantiles <- function(fit, xlab = "Standard normal quantiles",
   plot_quantiles(residual_table(fit)$scaled, xlab = xlab, ylab = ylab, ...)
 }
 
-plot_quantiles <- function(y, xlab, ylab, main = NULL, error = NULL, ...) {
+plot_quantiles <- function(y, xlab, ylab, main = NULL, half = numeric(length(y)), ...) {
   n <- length(y)
   order <- order(y)
   x <- stats::qnorm(stats::ppoints(n))
-  half <- if (is.null(error)) numeric(n) else error[order]
+  ends <- list(low = (y - half)[order], high = (y + half)[order])
   graphics::plot(x, y[order],
-    type = "n", ylim = range(y[order] - half, y[order] + half), xlab = xlab, ylab = ylab,
-    main = main, las = 1, ...
+    type = "n", ylim = range(ends), xlab = xlab, ylab = ylab, main = main, las = 1, ...
   )
+  if (any(half > 0)) graphics::segments(x, ends$low, x, ends$high, col = interval_colour(n))
   stats::qqline(y, col = smooth_colour(), lwd = 2)
-  if (!is.null(error)) {
-    graphics::segments(x, y[order] - half, x, y[order] + half, col = "grey60")
-  }
   graphics::points(x, y[order], col = point_colour(n), pch = 16, cex = point_size(n))
 }
+
+# Many intervals merge into an area, which should not be the darkest thing in the picture.
+interval_colour <- function(n) if (n > most_named_levels) "grey80" else "grey50"
 
 plot_panels <- function(fit, main = NULL, ...) {
   old <- graphics::par(mfrow = c(2L, 2L), mar = c(4.1, 4.3, 2.1, 1.1))
@@ -151,16 +151,11 @@ plot_formula <- function(fit, form, call, ...) {
   }
   values <- lapply(parts, value)
   labels <- lapply(parts, function(part) if (!is.null(part)) deparse1(part))
-  panels <- if (is.null(values$group)) {
-    list(seq_along(values$x))
+  if (is.null(values$group)) {
+    plot_panel(values, labels, ...)
   } else {
-    split(seq_along(values$x), values$group, drop = TRUE)
-  }
-  old <- panel_layout(length(panels))
-  on.exit(graphics::par(old))
-  for (name in seq_along(panels)) {
-    rows <- panels[[name]]
-    plot_panel(values$y[rows], values$x[rows], labels, names(panels)[name], values, ...)
+    panels <- split(seq_along(values$x), values$group, drop = TRUE)
+    plot_panel_grid(values, labels, panels, ...)
   }
 }
 
@@ -185,27 +180,44 @@ formula_data <- function(fit) {
   if (anyNA(rows)) frame else cbind(data[rows, , drop = FALSE], frame)
 }
 
-panel_layout <- function(n) {
-  if (n == 1L) {
-    return(graphics::par(no.readonly = TRUE)["mfrow"])
-  }
-  graphics::par(mfrow = grDevices::n2mfrow(n), mar = c(3.6, 3.6, 1.8, 0.6), mgp = c(2.3, 0.8, 0))
-}
-
-# Panels share their axes.
-plot_panel <- function(y, x, labels, title, all, xlab = labels$x, ylab = labels$y, main = title,
-                       ...) {
-  if (is.null(labels$y)) {
-    graphics::hist(x, main = main, xlab = xlab, col = "grey85", border = "white", las = 1, ...)
-  } else if (is.numeric(y)) {
+plot_panel <- function(values, labels, xlab = labels$x, ylab = labels$y, main = NULL, xlim = NULL,
+                       ylim = NULL, ...) {
+  if (is.null(values$y)) {
+    bars <- graphics::hist(values$x, plot = FALSE)
+    graphics::plot(bars,
+      main = main, xlab = xlab, col = "grey85", border = "white", las = 1,
+      xlim = range(bars$breaks, xlim), ...
+    )
+  } else if (is.numeric(values$y)) {
     zero <- grepl("resid", labels$y, fixed = TRUE)
-    plot_smooth(x, y, xlab, ylab, zero, main, xlim = range(all$x), ylim = range(all$y), ...)
+    plot_smooth(values$x, values$y, xlab, ylab, zero, main, xlim = xlim, ylim = ylim, ...)
   } else {
-    graphics::boxplot(x ~ as.factor(y),
-      horizontal = TRUE, xlab = xlab, ylab = ylab, main = main, col = "grey90", las = 1, ...
+    graphics::boxplot(values$x ~ as.factor(values$y),
+      horizontal = TRUE, xlab = xlab, ylab = ylab, main = main, col = "grey90", las = 1,
+      ylim = xlim, ...
     )
     graphics::abline(v = 0, lty = 2, col = "grey50")
   }
+}
+
+# A panel per group, all with the same axes; their labels stand once, outside.
+plot_panel_grid <- function(values, labels, panels, main = NULL, xlab = labels$x,
+                            ylab = labels$y, ...) {
+  old <- graphics::par(
+    mfrow = grDevices::n2mfrow(length(panels)), mar = c(2, 2.4, 1.6, 0.5),
+    oma = c(2.2, 2, if (is.null(main)) 0 else 2, 0), mgp = c(2, 0.6, 0)
+  )
+  on.exit(graphics::par(old))
+  limits <- lapply(values[c("x", "y")], function(v) if (is.numeric(v)) range(v))
+  for (name in names(panels)) {
+    part <- list(x = values$x[panels[[name]]], y = values$y[panels[[name]]])
+    plot_panel(part, labels,
+      xlab = "", ylab = "", main = name, xlim = limits$x, ylim = limits$y, cex.main = 1, ...
+    )
+  }
+  graphics::mtext(xlab, 1, outer = TRUE, line = 0.8, cex = 0.9)
+  if (!is.null(ylab)) graphics::mtext(ylab, 2, outer = TRUE, line = 0.6, cex = 0.9)
+  if (!is.null(main)) graphics::mtext(main, outer = TRUE, font = 2)
 }
 
 # ---- random effects
@@ -228,7 +240,8 @@ plot.ember_ranef <- function(x, what = c("caterpillar", "qq"), which = names(x),
   invisible(x)
 }
 
-# A row per effect, with half the width of its interval and its place among the levels.
+# A row per effect, with half the width of its interval and the place of its level among those of
+# its factor: by their first effect.
 effect_table <- function(effects, which, level, call) {
   if (!is.character(which) || length(which) == 0L || !all(which %in% names(effects))) {
     abort_argument(
@@ -238,20 +251,27 @@ effect_table <- function(effects, which, level, call) {
   }
   table <- as.data.frame(effects)
   table <- table[table$grpvar %in% which, ]
+  table$grpvar <- factor(table$grpvar, which)
+  table$grp <- as.character(table$grp)
   table$half <- if (is.null(table$condsd)) 0 else stats::qnorm((1 + level) / 2) * table$condsd
-  table
+  groups <- split(table, table$grpvar)
+  do.call(rbind, lapply(unname(groups), function(rows) {
+    first <- rows[rows$term == rows$term[[1L]], ]
+    rows$place <- match(rows$grp, first$grp[order(first$condval)])
+    rows$term <- factor(rows$term, unique(rows$term))
+    rows
+  }))
 }
 
 # Most levels whose names fit on an axis.
 most_named_levels <- 60L
 
-plot_caterpillar <- function(rows, group, main = group, xlab = NULL, ylab = NULL, pch = 16, cex = NULL,
-                             ...) {
-  terms <- levels(droplevels(rows$term))
-  levels <- levels(droplevels(rows$grp))
+plot_caterpillar <- function(rows, group, main = group, xlab = "", ylab = "", cex = NULL, ...) {
+  terms <- as.character(unique(rows$term))
+  first <- rows[rows$term == terms[[1L]], ]
+  levels <- first$grp[order(first$place)]
   n <- length(levels)
   named <- n <= most_named_levels
-  size <- if (is.null(cex)) min(0.9, max(0.3, 30 / n)) else cex
   margin <- if (named) 1 + 0.5 * min(max(nchar(levels)), 24L) else 1.5
   old <- graphics::par(
     mfrow = c(1L, length(terms)), mar = c(3.2, 0.6, 2.4, 0.6), oma = c(0, margin, 1.5, 0)
@@ -259,19 +279,22 @@ plot_caterpillar <- function(rows, group, main = group, xlab = NULL, ylab = NULL
   on.exit(graphics::par(old))
   for (term in terms) {
     part <- rows[rows$term == term, ]
-    at <- match(part$grp, levels)
-    ends <- range(part$condval - part$half, part$condval + part$half, 0)
-    graphics::plot(part$condval, at,
-      type = "n", xlim = ends, ylim = c(0.5, n + 0.5), yaxt = "n", xlab = "", ylab = "",
-      main = term, font.main = 1, ...
+    low <- part$condval - part$half
+    high <- part$condval + part$half
+    graphics::plot(part$condval, part$place,
+      type = "n", xlim = range(low, high, 0), ylim = c(0.5, n + 0.5), yaxt = "n", xlab = xlab,
+      ylab = ylab, main = term, font.main = 1, ...
     )
     if (named) graphics::abline(h = seq_len(n), col = "grey93")
-    graphics::abline(v = 0, lty = 2, col = "grey50")
-    graphics::segments(part$condval - part$half, at, part$condval + part$half, at, col = "grey40")
-    graphics::points(part$condval, at, pch = pch, cex = size, col = component_colours(1L))
+    graphics::segments(low, part$place, high, part$place, col = interval_colour(n))
+    graphics::abline(v = 0, lty = 2, col = "grey30")
+    graphics::points(part$condval, part$place,
+      pch = 16, cex = if (is.null(cex)) min(0.9, max(0.3, 30 / n)) else cex,
+      col = component_colours(1L)
+    )
     if (named && term == terms[[1L]]) {
-      graphics::axis(2, seq_len(n), levels, las = 1, tick = FALSE, line = -0.6,
-        cex.axis = min(0.9, 25 / n + 0.3)
+      graphics::axis(2, seq_len(n), levels,
+        las = 1, tick = FALSE, line = -0.6, cex.axis = min(0.9, 25 / n + 0.3)
       )
     }
   }
@@ -280,7 +303,7 @@ plot_caterpillar <- function(rows, group, main = group, xlab = NULL, ylab = NULL
 
 plot_effect_quantiles <- function(rows, group, main = group, xlab = "Standard normal quantiles",
                                   ylab = NULL, ...) {
-  terms <- levels(droplevels(rows$term))
+  terms <- as.character(unique(rows$term))
   old <- graphics::par(
     mfrow = if (length(terms) > 3L) grDevices::n2mfrow(length(terms)) else c(1L, length(terms)),
     mar = c(4.1, 4.1, 2.1, 0.8), oma = c(0, 0, 1.5, 0)
@@ -288,7 +311,7 @@ plot_effect_quantiles <- function(rows, group, main = group, xlab = "Standard no
   on.exit(graphics::par(old))
   for (term in terms) {
     part <- rows[rows$term == term, ]
-    plot_quantiles(part$condval, xlab, if (is.null(ylab)) term else ylab, error = part$half, ...)
+    plot_quantiles(part$condval, xlab, if (is.null(ylab)) term else ylab, half = part$half, ...)
   }
   graphics::mtext(main, outer = TRUE, font = 2)
 }

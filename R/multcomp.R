@@ -13,8 +13,8 @@ NULL
 #' @param coef.,vcov. The fixed effects and their covariance matrix, or functions of the fit.
 #' @param df Degrees of freedom of the t distribution; by default normal (multcomp).
 #' @exportS3Method multcomp::modelparm
-modelparm.ember_lmm <- function(model, coef. = fixef, # nolint: object_name_linter.
-                                vcov. = stats::vcov, # nolint: object_name_linter.
+modelparm.ember_lmm <- function(model, coef. = fixef,
+                                vcov. = stats::vcov,
                                 df = NULL, ...) {
   estimates <- value_or_call(coef., model)
   covariance <- as.matrix(value_or_call(vcov., model))

@@ -59,19 +59,20 @@ wald_parameters <- function(fit, method) {
   )
 }
 
+# Standard deviations come before correlations in each group.
 variance_parameters <- function(fit, ci, method) {
   table <- as.data.frame(VarCorr(fit), order = "lower.tri")
-  # Standard deviations come before correlations in a group.
-  limits <- matrix(NA_real_, nrow(table), 2L)
-  if (method %in% c("profile", "boot")) {
-    limits <- stats::confint(fit, "theta_", level = ci, method = method)
+  limits <- if (method %in% c("profile", "boot")) {
+    stats::confint(fit, "theta_", level = ci, method = method)
+  } else {
+    matrix(NA_real_, nrow(table), 2L)
   }
-  residual <- table$grp == "Residual"
   pair <- !is.na(table$var2)
-  name <- ifelse(pair, paste0("Cor (", table$var1, "~", table$var2, ")"),
-    paste0("SD (", table$var1, ")")
+  first <- ifelse(is.na(table$var1), "Observations", table$var1)
+  name <- ifelse(pair,
+    paste0("Cor (", sub("(Intercept)", "Intercept", first, fixed = TRUE), "~", table$var2, ")"),
+    paste0("SD (", sub("(Intercept)", "Intercept", first, fixed = TRUE), ")")
   )
-  name[residual] <- ifelse(is.na(table$var1[residual]), "SD (Observations)", name[residual])
   out <- data.frame(
     Parameter = name, Coefficient = table$sdcor, CI = ci, CI_low = unname(limits[, 1L]),
     CI_high = unname(limits[, 2L]), Effects = "random", Group = table$grp

@@ -4,7 +4,7 @@ check_convergence.ember_lmm <- function(x, ...) is_converged.ember_lmm(x)
 
 #' @rdname lmm_insight
 #' @exportS3Method performance::check_singularity
-check_singularity.ember_lmm <- function(x, ...) length(x$singular) > 0L
+check_singularity.ember_lmm <- function(x, ...) isSingular(x)
 
 #' @rdname lmm_insight
 #' @exportS3Method performance::r2
