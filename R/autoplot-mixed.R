@@ -4,9 +4,9 @@
 #'
 #' @param object A fit of [lmm()], its [random effects][ranef.ember_lmm] or its
 #'   [profile][profile.ember_lmm].
-#' @param what As in [plot()][plot.ember_lmm]; for a profile, `"zeta"` (signed roots of the change of
-#'   the criterion; straight lines are quadratic profiles) or `"density"` (the densities that these
-#'   imply).
+#' @param what As in [plot()][plot.ember_lmm]; for a profile, `"zeta"` (the root of the change of
+#'   the criterion; its arms are straight for a quadratic profile) or `"density"` (of a parameter
+#'   for which zeta is standard normal).
 #' @param which Names of the grouping factors or of the parameters to draw; by default all.
 #' @param level Coverage of the intervals (several for a profile).
 #' @param ... Not used.
@@ -23,6 +23,7 @@ autoplot.ember_lmm <- function(object, what = c("residuals", "qq", "scale", "pan
   what <- match_choice("what", call)
   rlang::check_installed("ggplot2", "for `autoplot()`.", call = call)
   if (what == "trace") {
+    check_trace(object, call)
     return(autoplot_trace(object))
   }
   if (what == "panels") {

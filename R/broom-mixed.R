@@ -7,8 +7,8 @@
 #'
 #' @param x A fit of [lmm()].
 #' @param effects What to list: `"fixed"` effects, `"ran_pars"` (standard deviations and
-#'   correlations of the random effects), `"ran_vals"` (random effects of every level), `"ran_coefs"`
-#'   (coefficients of every level).
+#'   correlations of the random effects), `"ran_vals"` (random effects of every level),
+#'   `"ran_coefs"` (coefficients of every level).
 #' @param scales For each of `effects` the scale or `NA`; for `"ran_pars"` `"sdcor"` (standard
 #'   deviations and correlations) or `"vcov"` (variances and covariances).
 #' @param exponentiate Exponentiate the fixed effects?

@@ -26,8 +26,8 @@
 #' The variance of the random effects is the mean over the observations of \eqn{z_i' \Sigma z_i}
 #' (Johnson 2014), and the residual variance with `dispersion` the mean over the observations. A
 #' variance of zero counts as zero; insight gives up there for lme4.
-#' @references Johnson, P. C. D. (2014). Extension of Nakagawa & Schielzeth's R2GLMM to random slopes
-#'   models. *Methods in Ecology and Evolution* 5, 944-946.
+#' @references Johnson, P. C. D. (2014). Extension of Nakagawa & Schielzeth's R2GLMM to random
+#'   slopes models. *Methods in Ecology and Evolution* 5, 944-946.
 #' @name lmm_insight
 #' @keywords internal
 NULL

@@ -1,7 +1,7 @@
 #' @rdname lmm_fixed_tests
 #' @param ddf Degrees of freedom where `df` is not given: `"Satterthwaite"`, `"Kenward-Roger"`
-#'   (which also adjusts the standard errors) or `"none"` for z tests. Not used with a `vcov.`, which
-#'   means z tests.
+#'   (which also adjusts the standard errors) or `"none"` for z tests. Not used with a `vcov.`,
+#'   which means z tests.
 #' @param save Keep the fit in the result?
 #' @exportS3Method lmtest::coeftest
 coeftest.ember_lmm <- function(x, vcov. = NULL, df = NULL,

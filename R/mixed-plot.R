@@ -9,13 +9,13 @@
 #' `lattice::qqmath()` of a fit, draw what they do for lme4, also with base graphics.
 #'
 #' @param x A fit of [lmm()], or its [random effects][ranef.ember_lmm].
-#' @param what For a fit: `"residuals"` against fitted values, `"qq"` (normal quantiles of the scaled
-#'   residuals), `"scale"` (roots of their absolute values), `"panels"` (these three and the quantiles
-#'   of the random effects), `"trace"` (the log-likelihood by iteration of the methods `"em"` and
-#'   `"px-em"`); or a formula, as `form`. For random effects: `"caterpillar"` or `"qq"`.
+#' @param what For a fit: `"residuals"` against fitted values, `"qq"` (normal quantiles of the
+#'   scaled residuals), `"scale"` (roots of their absolute values), `"panels"` (these three and the
+#'   quantiles of the random effects), `"trace"` (the log-likelihood by iteration of the methods
+#'   `"em"` and `"px-em"`); or a formula, as `form`. For random effects: `"caterpillar"` or `"qq"`.
 #' @param form A formula as lme4 has it, in which `.` is the fit: `resid(., type = "scaled") ~ x`,
-#'   `g ~ resid(.)` (boxes by the factor `g`), `~ resid(.)` (a histogram), each with `| g` for a panel
-#'   per group.
+#'   `g ~ resid(.)` (boxes by the factor `g`), `~ resid(.)` (a histogram), each with `| g` for a
+#'   panel per group.
 #' @param data Not used; it is an argument of lattice's generics.
 #' @param which Names of the grouping factors to draw; by default all, one page each.
 #' @param level Coverage of the intervals.
@@ -52,13 +52,17 @@ plot.ember_lmm <- function(x, what = c("residuals", "qq", "scale", "panels", "tr
 }
 
 plot_mixed_trace <- function(fit, call, ...) {
+  check_trace(fit, call)
+  plot.ember_fit(fit, ...)
+}
+
+check_trace <- function(fit, call) {
   if (is.null(fit$trace) || nrow(fit$trace) < 2L) {
     abort_argument(
       "what", "cannot be \"trace\": the fit has none.",
       c(i = "Methods \"em\" and \"px-em\" of `lmm()` keep one."), call
     )
   }
-  plot.ember_fit(fit, ...)
 }
 
 # ---- residuals
@@ -151,6 +155,10 @@ plot_formula <- function(fit, form, call, ...) {
   }
   values <- lapply(parts, value)
   labels <- lapply(parts, function(part) if (!is.null(part)) deparse1(part))
+  if (is.null(values$y)) {
+    labels$y <- "Frequency"
+    values$breaks <- graphics::hist(values$x, plot = FALSE)$breaks
+  }
   if (is.null(values$group)) {
     plot_panel(values, labels, ...)
   } else {
@@ -183,10 +191,9 @@ formula_data <- function(fit) {
 plot_panel <- function(values, labels, xlab = labels$x, ylab = labels$y, main = NULL, xlim = NULL,
                        ylim = NULL, ...) {
   if (is.null(values$y)) {
-    bars <- graphics::hist(values$x, plot = FALSE)
-    graphics::plot(bars,
-      main = main, xlab = xlab, col = "grey85", border = "white", las = 1,
-      xlim = range(bars$breaks, xlim), ...
+    graphics::hist(values$x,
+      breaks = values$breaks, main = main, xlab = xlab, ylab = ylab, col = "grey85",
+      border = "white", las = 1, ...
     )
   } else if (is.numeric(values$y)) {
     zero <- grepl("resid", labels$y, fixed = TRUE)
@@ -210,13 +217,13 @@ plot_panel_grid <- function(values, labels, panels, main = NULL, xlab = labels$x
   on.exit(graphics::par(old))
   limits <- lapply(values[c("x", "y")], function(v) if (is.numeric(v)) range(v))
   for (name in names(panels)) {
-    part <- list(x = values$x[panels[[name]]], y = values$y[panels[[name]]])
+    part <- utils::modifyList(values, lapply(values[c("x", "y")], `[`, panels[[name]]))
     plot_panel(part, labels,
       xlab = "", ylab = "", main = name, xlim = limits$x, ylim = limits$y, cex.main = 1, ...
     )
   }
   graphics::mtext(xlab, 1, outer = TRUE, line = 0.8, cex = 0.9)
-  if (!is.null(ylab)) graphics::mtext(ylab, 2, outer = TRUE, line = 0.6, cex = 0.9)
+  graphics::mtext(ylab, 2, outer = TRUE, line = 0.6, cex = 0.9)
   if (!is.null(main)) graphics::mtext(main, outer = TRUE, font = 2)
 }
 
@@ -235,7 +242,8 @@ plot.ember_ranef <- function(x, what = c("caterpillar", "qq"), which = names(x),
   }
   for (group in which) {
     rows <- table[table$grpvar == group, ]
-    if (what == "qq") plot_effect_quantiles(rows, group, ...) else plot_caterpillar(rows, group, ...)
+    draw <- if (what == "qq") plot_effect_quantiles else plot_caterpillar
+    draw(rows, group, ...)
   }
   invisible(x)
 }

@@ -5,9 +5,8 @@ fit <- lmm(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
 test_that("the table is that of the summary", {
   for (ddf in c("Satterthwaite", "Kenward-Roger")) {
     table <- lmtest::coeftest(fit, ddf = ddf)
-    expect_equal(
-      unclass(table)[, 1:4], coef(summary(fit, ddf = ddf))[, c(1, 2, 4, 5)], ignore_attr = "dimnames"
-    )
+    cells <- coef(summary(fit, ddf = ddf))[, c(1, 2, 4, 5)]
+    expect_equal(unclass(table)[, 1:4], cells, ignore_attr = "dimnames")
   }
   expect_output(print(table), "t test of coefficients")
   limits <- lmtest::coefci(fit)
