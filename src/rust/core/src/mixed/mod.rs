@@ -15,4 +15,5 @@ pub mod maximize;
 pub mod residual;
 pub mod rows;
 pub mod selected_inverse;
+pub mod simulate;
 pub mod structure;
