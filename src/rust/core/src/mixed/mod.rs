@@ -19,5 +19,6 @@ pub mod residual;
 pub mod rows;
 pub mod satterthwaite;
 pub mod selected_inverse;
+pub mod simulate;
 pub mod structure;
 pub mod variances;
