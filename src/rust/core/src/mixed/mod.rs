@@ -3,7 +3,11 @@
 //! y = X β + Z b + e with b = Λ(θ) u, u ~ N(0, σ² I) and e ~ N(0, σ² W⁻¹). The rows enter once, as
 //! cross-products; everything after that costs nothing per row.
 
+mod accumulate;
 pub mod basis;
+mod chain;
+pub mod coincidence;
+mod constrain;
 pub mod covariances;
 pub mod criterion;
 pub mod cross_products;
@@ -12,9 +16,11 @@ pub mod expansion;
 pub mod expect;
 pub mod factor;
 pub mod kenward_roger;
-mod projection;
+mod layout;
 pub mod maximize;
+mod projection;
 pub mod residual;
 pub mod rows;
 pub mod selected_inverse;
 pub mod structure;
+mod tail;

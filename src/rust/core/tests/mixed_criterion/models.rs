@@ -165,6 +165,14 @@ pub fn models() -> Vec<Model> {
     models.push(simple(d, "crossed, smaller first", &[(4, 1), (11, 1)]));
     models.push(simple(d, "three crossed", &[(9, 1), (6, 1), (3, 1)]));
     models.push(simple(d, "vector crossed", &[(7, 2), (5, 3)]));
+    models.push(simple(d, "dense panels", &[(12, 3), (9, 3)]));
+    models.push(simple(d, "dense panels, large tail", &[(20, 3), (16, 3)]));
+    models.push(simple(
+        d,
+        "sparse lists, large tail",
+        &[(38, 1), (30, 2), (20, 1)],
+    ));
+    models.push(simple(d, "wide effects", &[(2, 17), (3, 2)]));
     models.push(simple(d, "no random effects", &[]));
 
     let fine = d.codes(12);
