@@ -115,11 +115,11 @@ check_known_variances <- function(known, random, call) {
     abort_argument("known$sigma", "must be a positive number.", NULL, call)
   }
   if (!is.null(sigma)) sigma <- as.double(sigma)
-  deviations <- known_deviations(known[["sd"]], random, call)
+  deviations <- positions_of_known(known[["sd"]], random, call)
   c(list(sigma = sigma), deviations)
 }
 
-known_deviations <- function(sd, random, call) {
+positions_of_known <- function(sd, random, call) {
   groups <- vapply(random, `[[`, "", "group")
   found <- list(term = integer(), index = integer(), sd = double())
   if (length(sd) > 0L && (is.null(names(sd)) || !(is.list(sd) || is.numeric(sd)))) {

@@ -212,11 +212,12 @@ term_effects <- function(random, effects) {
   parts
 }
 
-# Numbers of the terms whose covariance matrix has no full rank, though nobody said so.
+# Labels of the terms whose covariance matrix has no full rank, though nobody said so.
 singular_terms <- function(model, boundary) {
   known <- paste(model$known$term, model$known$index)
   free <- !paste(model$structure$term, model$structure$row) %in% known
-  which(vapply(model$random, function(term) any(boundary[term$theta] & free[term$theta]), NA))
+  flat <- vapply(model$random, function(term) any(boundary[term$theta] & free[term$theta]), NA)
+  vapply(model$random[flat], `[[`, "", "label")
 }
 
 # Levels of the factors of the fixed part, as lm() keeps them.
@@ -247,13 +248,13 @@ inform_aliased <- function(fit) {
 
 inform_singular <- function(fit) {
   if (length(fit$singular) > 0L) {
-    rlang::inform(singular_words(fit), class = "ember_message_singular")
+    rlang::inform(singularity_words(fit), class = "ember_message_singular")
   }
 }
 
 # A singular fit in plain words: which term, what it means, what to do.
-singular_words <- function(fit) {
-  facts <- vapply(fit$random[fit$singular], function(term) {
+singularity_words <- function(fit) {
+  facts <- vapply(terms_of_labels(fit, fit$singular), function(term) {
     where <- paste0("`", term$group, "`")
     diagonal <- term_factor(fit, term)
     zero <- rowSums(abs(diagonal)) < 1e-4
@@ -278,9 +279,15 @@ singular_words <- function(fit) {
   c(
     paste0("The fit is singular: ", paste(facts, collapse = "; "), "."),
     i = "This is the estimate, not a failure: the data show no more variation than that.",
-    i = "Leave the effect out of the random term, or uncouple the effects with `||`, for a model
- that says the same with fewer parameters." |> gsub(pattern = "\n", replacement = "")
+    i = paste0(
+      "Leave the effect out of the random term, or uncouple the effects with `||`, for a model ",
+      "that says the same with fewer parameters."
+    )
   )
+}
+
+terms_of_labels <- function(fit, labels) {
+  Filter(function(term) term$label %in% labels, fit$random)
 }
 
 # The relative covariance factor of a term, lower triangular.
