@@ -3,15 +3,14 @@
 //! y = X β + Z b + e with b = Λ(θ) u, u ~ N(0, σ² I) and e ~ N(0, σ² W⁻¹). The rows enter once, as
 //! cross-products; everything after that costs nothing per row.
 
+mod accumulate;
 mod average_information;
 pub mod basis;
 mod boundary;
-pub mod converged;
-mod accumulate;
-pub mod basis;
 mod chain;
 pub mod coincidence;
 mod constrain;
+pub mod converged;
 pub mod covariances;
 pub mod criterion;
 pub mod cross_products;
@@ -33,6 +32,6 @@ mod scale;
 pub mod selected_inverse;
 pub mod simulate;
 pub mod structure;
-mod trust_region;
 mod tail;
+mod trust_region;
 pub mod variances;
