@@ -19,6 +19,7 @@ pub mod expansion;
 pub mod expect;
 pub mod factor;
 pub mod fit;
+mod frame;
 pub mod kenward_roger;
 mod layout;
 pub mod leverages;
