@@ -66,7 +66,7 @@ best_optimum <- function(case, reml) {
   criterion <- lmer(devFunOnly = TRUE)
   lower <- fit@lower
   begin <- lme4::getME(fit, "theta")
-  used <- if (case$slow) optimizers["nloptwrap"] else optimizers
+  used <- if (case$slow) optimizers[c("bobyqa", "nloptwrap")] else optimizers
   found <- list()
   for (start in starts(begin, lower, case$slow)) {
     for (optimizer in used) {
