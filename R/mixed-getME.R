@@ -1,0 +1,219 @@
+# getME(): parts of the fitted model by the names lme4 gives them.
+
+#' Parts of a mixed model by lme4's names
+#'
+#' The components that lme4's `getME()` extracts, under the same names, for code that was written
+#' for lme4. Sparse matrices are made on demand; they are not part of the fit.
+#'
+#' @details
+#' Names: design `X`, `Z`, `Zt`, `Ztlist`, `mmList`, `A` (\eqn{\Lambda' Z'}), `y`, `mu`, `offset`,
+#' `flist`, `cnms`; parameters `theta`, `beta`, `fixef`, `sigma`, `Lambda`, `Lambdat`, `Lind`,
+#' `Tlist`, `ST`, `lower`; effects `b`, `u`; factors `L`, `RX`, `RZX`; sizes `n`, `N`, `p`, `q`,
+#' `p_i`, `l_i`, `q_i`, `k`, `m`, `m_i`, `n_rtrms`, `n_rfacs`, `Gp`, `Tp`; and `REML`, `is_REML`,
+#' `devcomp`, `devfun` (the criterion as a function of theta). Matrices that involve the response or
+#' the residual variance of a row are weighted as in lme4.
+#'
+#' @param object A fit of [lmm()].
+#' @param name One name or several (a list is returned), or `"ALL"`.
+#' @param ... Not used.
+#' @returns The component, as in lme4.
+#' @examples
+#' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
+#' getME(fit, "theta")
+#' dim(getME(fit, "Z"))
+#' @export
+getME <- function(object, name, ...) UseMethod("getME") # nolint: object_name_linter.
+
+#' @export
+getME.default <- function(object, name, ...) { # nolint: object_name_linter.
+  pass_to_lme4("getME", object)(object, name, ...)
+}
+
+#' @export
+#' @exportS3Method lme4::getME
+getME.ember_lmm <- function(object, name, ...) { # nolint: object_name_linter.
+  if (missing(name) || !is.character(name)) {
+    abort_argument("name", "must be the names of components.", NULL, rlang::current_env())
+  }
+  if (identical(name, "ALL")) name <- names(component_makers)
+  unknown <- setdiff(name, names(component_makers))
+  if (length(unknown) > 0L) {
+    abort_argument(
+      "name", paste0("must be components of a linear mixed model; `", unknown[[1L]], "` is none."),
+      c(i = paste0("They are ", toString(names(component_makers)), ".")), rlang::current_env()
+    )
+  }
+  values <- lapply(stats::setNames(name, name), function(one) component_makers[[one]](object))
+  if (length(name) == 1L) values[[1L]] else values
+}
+
+# A function of the fit for every name.
+component_makers <- list(
+  X = function(fit) annotated_fixed_matrix(fit),
+  Z = function(fit) random_matrix(fit),
+  Zt = function(fit) Matrix::t(random_matrix(fit)),
+  Ztlist = function(fit) transposed_effects(fit),
+  mmList = function(fit) stats::model.matrix(fit, type = "randomListRaw"),
+  y = function(fit) unname(mixed_rows(fit)$y),
+  mu = function(fit) unname(linear_predictor(fit, mixed_rows(fit))),
+  u = function(fit) spherical_effects(fit),
+  b = function(fit) Matrix::Matrix(unname(stacked_modes(fit)), ncol = 1L),
+  Gp = function(fit) c(0L, as.integer(cumsum(effect_counts(fit)))),
+  Tp = function(fit) {
+    widths <- lengths(effect_names(fit))
+    c(beg__ = 0, cumsum(widths * (widths + 1) / 2))
+  },
+  L = function(fit) random_cholesky(fit),
+  Lambda = function(fit) relative_factors(fit),
+  Lambdat = function(fit) Matrix::t(relative_factors(fit)),
+  Lind = function(fit) theta_places(fit),
+  Tlist = function(fit) {
+    lapply(labelled_terms(fit), function(term) unname(relative_factor(fit, term)))
+  },
+  A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
+  RX = function(fit) chol(solve(fit$vcov_beta / fit$sigma^2)),
+  RZX = function(fit) fixed_in_random(fit),
+  sigma = function(fit) fit$sigma,
+  flist = function(fit) grouping_factors(fit),
+  fixef = function(fit) fixef(fit),
+  beta = function(fit) unname(fit$beta),
+  theta = function(fit) stats::setNames(fit$theta, theta_names(fit)),
+  ST = function(fit) lapply(labelled_terms(fit), function(term) scale_and_shape(fit, term)),
+  REML = function(fit) if (fit$REML) length(fit$beta) else 0L,
+  is_REML = function(fit) fit$REML,
+  n_rtrms = function(fit) length(fit$random),
+  n_rfacs = function(fit) length(joined_terms(fit)),
+  N = function(fit) as.integer(fit$nobs),
+  n = function(fit) as.integer(fit$nobs),
+  p = function(fit) length(fit$beta),
+  q = function(fit) sum(effect_counts(fit)),
+  p_i = function(fit) stats::setNames(lengths(effect_names(fit)), term_names(fit)),
+  l_i = function(fit) ngrps(fit),
+  q_i = function(fit) stats::setNames(effect_counts(fit), term_names(fit)),
+  k = function(fit) length(fit$random),
+  m_i = function(fit) {
+    stats::setNames(choose(lengths(effect_names(fit)) + 1, 2), term_names(fit))
+  },
+  m = function(fit) length(fit$theta),
+  cnms = function(fit) effect_names(fit),
+  devcomp = function(fit) deviance_components(fit),
+  offset = function(fit) if (is.null(fit$offset)) numeric(fit$nobs) else fit$offset,
+  lower = function(fit) {
+    diagonal <- fit$structure$row == fit$structure$column
+    stats::setNames(ifelse(diagonal, 0, -Inf), theta_names(fit))
+  },
+  devfun = function(fit) function(theta) native_mixed_criterion(fit, theta)$criterion
+)
+
+# Lambda = T S with S diagonal: S on the diagonal, T below it.
+scale_and_shape <- function(fit, term) {
+  lambda <- unname(relative_factor(fit, term))
+  scale <- diag(lambda)
+  lambda <- lambda %*% diag(ifelse(scale == 0, 0, 1 / scale), length(scale))
+  diag(lambda) <- scale
+  lambda
+}
+
+labelled_terms <- function(fit) {
+  stats::setNames(fit$random, vapply(fit$random, `[[`, "", "label"))
+}
+
+effect_names <- function(fit) lapply(labelled_terms(fit), `[[`, "names")
+
+effect_counts <- function(fit) {
+  vapply(labelled_terms(fit), function(term) length(term$names) * length(term$levels), 0L)
+}
+
+# "Subject.Days.(Intercept)": the term, the row of Lambda and, off the diagonal, the column.
+theta_names <- function(fit) {
+  names <- character(length(fit$theta))
+  for (term in fit$random) {
+    row <- term$names[match(fit$structure$row[term$theta], term$positions)]
+    column <- term$names[match(fit$structure$column[term$theta], term$positions)]
+    names[term$theta] <- paste0(
+      term$label, ".", row, ifelse(row == column, "", paste0(".", column))
+    )
+  }
+  names
+}
+
+# For every stored element of Lambda', column by column, which theta it is; 0 for known ones.
+theta_places <- function(fit) {
+  unlist(lapply(fit$random, function(term) {
+    q <- length(term$names)
+    places <- matrix(0L, q, q)
+    row <- match(fit$structure$row[term$theta], term$positions)
+    column <- match(fit$structure$column[term$theta], term$positions)
+    places[cbind(column, row)] <- term$theta
+    stored <- if (term$structure == "diag") diag(TRUE, q) else upper.tri(places, diag = TRUE)
+    rep(places[stored], length(term$levels))
+  }), use.names = FALSE)
+}
+
+# Z' split by term and effect: a levels x n matrix for each.
+transposed_effects <- function(fit) {
+  parts <- term_rows(fit)
+  matrices <- Map(function(part, term) {
+    lapply(stats::setNames(seq_along(term$names), term$names), function(j) {
+      one <- list(columns = part$columns[, j, drop = FALSE], codes = part$codes)
+      Matrix::t(sparse_effects(one, term$levels))
+    })
+  }, parts, fit$random)
+  names(matrices) <- vapply(fit$random, `[[`, "", "label")
+  unlist(matrices, recursive = FALSE)
+}
+
+# Lambda' Z' W^(1/2).
+weighted_effects <- function(fit) {
+  precisions <- row_precisions(fit)
+  scale <- if (is.null(precisions)) 1 else sqrt(precisions)
+  Matrix::t(scale * (random_matrix(fit) %*% relative_factors(fit)))
+}
+
+# The sparse Cholesky factor of Lambda' Z' W Z Lambda + I, with a fill-reducing permutation.
+random_cholesky <- function(fit, effects = weighted_effects(fit)) {
+  Matrix::Cholesky(Matrix::tcrossprod(effects), LDL = FALSE, Imult = 1)
+}
+
+fixed_in_random <- function(fit) {
+  effects <- weighted_effects(fit)
+  precisions <- row_precisions(fit)
+  x <- fixed_matrix(fit) * if (is.null(precisions)) 1 else sqrt(precisions)
+  factor <- random_cholesky(fit, effects)
+  permuted <- Matrix::solve(factor, effects %*% x, system = "P")
+  rzx <- as.matrix(Matrix::solve(factor, permuted, system = "L"))
+  dimnames(rzx) <- list(NULL, colnames(x))
+  rzx
+}
+
+# The grouping factors as a data frame, and which of them each term has.
+grouping_factors <- function(fit, rows = mixed_rows(fit)) {
+  groups <- joined_terms(fit)
+  factors <- lapply(groups, function(terms) {
+    term <- fit$random[[terms[[1L]]]]
+    factor(term$levels[rows$terms[[term$core]]$codes], term$levels)
+  })
+  frame <- structure(
+    factors, row.names = seq_len(fit$nobs), class = "data.frame"
+  )
+  structure(frame, assign = match(random_groups(fit), names(groups)))
+}
+
+deviance_components <- function(fit) {
+  p <- length(fit$beta)
+  n <- fit$nobs
+  ussq <- sum(spherical_effects(fit)^2)
+  list(
+    cmp = c(
+      ldL2 = fit$log_det_random, ldRX2 = fit$log_det_fixed, wrss = fit$pwrss - ussq, ussq = ussq,
+      pwrss = fit$pwrss, drsum = NA, REML = if (fit$REML) fit$criterion else NA,
+      dev = if (fit$REML) NA else fit$criterion, sigmaML = sqrt(fit$pwrss / n),
+      sigmaREML = sqrt(fit$pwrss / (n - p))
+    ),
+    dims = c(
+      N = n, n = n, p = p, nmp = n - p, q = sum(effect_counts(fit)), nth = length(fit$theta),
+      useSc = 1, reTrms = length(fit$random), spFe = 0, REML = if (fit$REML) p else 0, GLMM = 0,
+      NLMM = 0
+    )
+  )
+}

@@ -1,0 +1,86 @@
+# Fitted values, residuals and what is made of them row by row.
+
+#' Fitted values, residuals and leverages
+#'
+#' Fitted values include the random effects. Nothing of the size of the data is stored in a fit:
+#' these are computed when asked for.
+#'
+#' @details
+#' Leverages are the diagonal of the matrix that maps the response to the fitted values, for fixed
+#' variances; their sum is the effective number of parameters (Hodges and Sargent 2001). Residuals
+#' of rows that `na.exclude` left out are `NA`.
+#'
+#' @param object,model A fit of [lmm()].
+#' @param type `"response"` and `"working"`: observed minus fitted; `"pearson"` and `"deviance"`:
+#'   multiplied by the square root of the prior weight (and divided by the ratio of the residual
+#'   standard deviation of the group, in a model with `dispersion`); `"scaled"`: Pearson residuals
+#'   divided by [sigma()].
+#' @param scaled Divide by [sigma()]?
+#' @param ... Not used.
+#' @returns Numeric vectors with the names of the rows. `rstudent()`: Pearson residuals divided by
+#'   their standard deviation (lme4's definition). `cooks.distance()`: the distance for fixed
+#'   variances, from leverages; [influence()][influence.ember_lmm] has it with refits.
+#' @references Hodges, J. S. and Sargent, D. J. (2001). Counting degrees of freedom in hierarchical
+#'   and other richly-parameterised models. *Biometrika* 88, 367-379.
+#' @examples
+#' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
+#' head(residuals(fit, type = "scaled"))
+#' sum(hatvalues(fit))
+#' @name residuals.ember_lmm
+NULL
+
+#' @rdname residuals.ember_lmm
+#' @export
+fitted.ember_lmm <- function(object, ...) {
+  expand_rows(object, linear_predictor(object))
+}
+
+# With the names of the rows; NA where na.exclude() left a row out.
+expand_rows <- function(fit, values) {
+  stats::naresid(fit$na_action, stats::setNames(values, rownames(fit$frame)))
+}
+
+#' @rdname residuals.ember_lmm
+#' @export
+residuals.ember_lmm <- function(object,
+                                type = c("response", "pearson", "working", "deviance", "scaled"),
+                                scaled = FALSE, ...) {
+  call <- rlang::current_env()
+  type <- match_choice("type", call)
+  rows <- mixed_rows(object)
+  values <- rows$y - linear_predictor(object, rows)
+  precisions <- row_precisions(object, rows)
+  if (!type %in% c("response", "working") && !is.null(precisions)) {
+    values <- values * sqrt(precisions)
+  }
+  if (scaled || type == "scaled") values <- values / object$sigma
+  expand_rows(object, values)
+}
+
+#' @rdname residuals.ember_lmm
+#' @importFrom stats hatvalues
+#' @export
+hatvalues.ember_lmm <- function(model, ...) {
+  expand_rows(model, native_mixed_leverages(model, call = rlang::current_env()))
+}
+
+#' @rdname residuals.ember_lmm
+#' @importFrom stats rstudent
+#' @export
+rstudent.ember_lmm <- function(model, ...) {
+  residuals <- stats::residuals(model, type = "scaled")
+  values <- residuals / sqrt(1 - stats::hatvalues(model))
+  values[is.infinite(values)] <- NaN
+  values
+}
+
+#' @rdname residuals.ember_lmm
+#' @importFrom stats cooks.distance
+#' @export
+cooks.distance.ember_lmm <- function(model, ...) {
+  hat <- stats::hatvalues(model)
+  scaled <- stats::residuals(model, type = "scaled")
+  values <- (scaled / (1 - hat))^2 * hat / length(model$beta)
+  values[is.infinite(values)] <- NaN
+  values
+}

@@ -1,0 +1,7 @@
+//! The criterion of mixed models and its gradient against the definition: a multivariate normal density with
+//! an n × n covariance matrix.
+
+mod definition;
+mod gradient;
+mod models;
+mod values;
