@@ -39,10 +39,10 @@ mixed_criterion_of <- function(statistics, structure, known, reml, theta) {
   ember:::mixed_criterion(statistics, structure, known, reml, theta)
 }
 
-# Intervals from 1000 samples: the time of one is a thousandth of it.
+# 1000 samples: the time of one is a thousandth of it.
 bootstrap_of <- function(program, fit) {
   stopifnot(program == "ember")
-  function() stats::confint(fit, method = "boot", nsim = 1000L)
+  function() ember::bootstrap(fit, replicates = 1000L)
 }
 
 kenward_roger_of <- function(program, fit) {
