@@ -148,7 +148,7 @@ mixed_values <- function(fit, levels = 4L) {
     mixed_rows_of(quantity, as.vector(name, "character"), components$sdcor[rows])
   }
   deviations <- is.na(components$var2)
-  modes <- nlme::ranef(fit)
+  modes <- nlme::ranef(fit, condVar = FALSE)
   first_modes <- function(group) {
     kept <- utils::head(modes[[group]], levels)
     names <- outer(rownames(kept), names(kept), \(level, name) paste(group, name, level, sep = ":"))
