@@ -4,6 +4,7 @@
 //! cross-products; everything after that costs nothing per row.
 
 pub mod basis;
+pub mod bootstrap;
 pub mod covariances;
 pub mod criterion;
 pub mod cross_products;
