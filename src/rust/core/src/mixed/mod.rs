@@ -3,8 +3,12 @@
 //! y = X β + Z b + e with b = Λ(θ) u, u ~ N(0, σ² I) and e ~ N(0, σ² W⁻¹). The rows enter once, as
 //! cross-products; everything after that costs nothing per row.
 
+mod accumulate;
 pub mod basis;
 pub mod bootstrap;
+mod chain;
+pub mod coincidence;
+mod constrain;
 pub mod covariances;
 pub mod criterion;
 pub mod cross_products;
@@ -13,6 +17,7 @@ pub mod expansion;
 pub mod expect;
 pub mod factor;
 pub mod kenward_roger;
+mod layout;
 pub mod leverages;
 pub mod maximize;
 mod projection;
@@ -22,4 +27,5 @@ pub mod satterthwaite;
 pub mod selected_inverse;
 pub mod simulate;
 pub mod structure;
+mod tail;
 pub mod variances;
