@@ -4,14 +4,13 @@
 //! cross-products; everything after that costs nothing per row.
 
 mod accumulate;
+mod average_information;
 pub mod basis;
 pub mod bootstrap;
+mod boundary;
 mod chain;
 pub mod coincidence;
 mod constrain;
-mod average_information;
-pub mod basis;
-mod boundary;
 pub mod converged;
 pub mod covariances;
 pub mod criterion;
