@@ -91,7 +91,9 @@ fn mixed_simulate(
 /// One row per replicate.
 fn table(replicates: &[Replicate], values: fn(&Replicate) -> &Vec<f64>) -> RMatrix<f64> {
     let columns = replicates.first().map_or(0, |one| values(one).len());
-    let rows = replicates.iter().flat_map(|one| values(one).iter().copied());
+    let rows = replicates
+        .iter()
+        .flat_map(|one| values(one).iter().copied());
     write::matrix(&DMatrix::from_row_iterator(replicates.len(), columns, rows))
 }
 

@@ -112,7 +112,9 @@ impl Bootstrap<'_> {
         stop: &Stop,
     ) -> Result<Replicate> {
         let statistics = self.problem.statistics.with_response(self.rows, y)?;
-        let Problem { structure, reml, .. } = *self.problem;
+        let Problem {
+            structure, reml, ..
+        } = *self.problem;
         let problem = Problem::new(&statistics, structure, reml, self.problem.known.clone())?;
         let search = match search {
             Some(search) => search,

@@ -14,7 +14,10 @@ use crate::simulate::law;
 /// Models that have a maximum: fewer effects than rows in every term.
 fn models() -> Vec<Model> {
     let fewer = |model: &Model| {
-        let sizes = model.terms.iter().map(|term| term.columns.len() * term.levels);
+        let sizes = model
+            .terms
+            .iter()
+            .map(|term| term.columns.len() * term.levels);
         sizes.max().unwrap_or(0) < model.y.len()
     };
     models::models().into_iter().filter(fewer).collect()
@@ -64,8 +67,10 @@ fn replicates_are_fits_to_the_responses() {
                 let known = model.known.clone();
                 let problem = Problem::new(&statistics, &model.structure, reml, known).unwrap();
                 let settings = Settings::default();
-                let wanted =
-                    fit(&problem, Method::Profile, None, &settings, &mut |_| Flow::Continue).unwrap();
+                let wanted = fit(&problem, Method::Profile, None, &settings, &mut |_| {
+                    Flow::Continue
+                })
+                .unwrap();
                 if wanted.status != Status::Converged || got.status != Status::Converged {
                     continue;
                 }
@@ -75,13 +80,20 @@ fn replicates_are_fits_to_the_responses() {
                     same += 1;
                     for (got, wanted) in got.beta.iter().zip(wanted.beta.iter()) {
                         let near = (got - wanted).abs() < 1e-3 * (1.0 + wanted.abs());
-                        assert!(near, "{}, REML {reml}, replicate {b}: {got} {wanted}", model.name);
+                        assert!(
+                            near,
+                            "{}, REML {reml}, replicate {b}: {got} {wanted}",
+                            model.name
+                        );
                     }
                 }
             }
         }
     }
-    assert!(compared > 230 && same > compared - 8, "{same} of {compared} are the same");
+    assert!(
+        compared > 230 && same > compared - 8,
+        "{same} of {compared} are the same"
+    );
 }
 
 #[test]
