@@ -40,7 +40,7 @@ summary.ember_lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", 
   columns <- object$design$columns
   structure(
     list(
-      methTitle = paste0(method_words(object), ddf_words(ddf, nrow(object$vcov_beta))),
+      methTitle = summary_title(object, ddf),
       objClass = class(object)[[1L]],
       coefficients = fixed_table(object, ddf, call),
       aliased = stats::setNames(columns %in% object$design$aliased, columns),
@@ -64,8 +64,12 @@ match_ddf <- function(ddf, call) {
   sub("lme4", "none", methods[[chosen]])
 }
 
-ddf_words <- function(ddf, tested) {
-  if (ddf == "none" || tested == 0L) "" else paste0(". t-tests use ", ddf, "'s method")
+summary_title <- function(fit, ddf) {
+  words <- method_words(fit)
+  if (ddf == "none" || length(fit$beta) == 0L) {
+    return(words)
+  }
+  paste0(trimws(words), ". t-tests use ", ddf, "'s method")
 }
 
 # A row per estimated coefficient.

@@ -1,0 +1,65 @@
+# Models that the tests of the methods of mixed models share, each beside lme4's fit at the same
+# variances: what is compared is the method, not the optimizer.
+
+# sleepstudy without lme4: the response depends on the day, by subject, with gaps and weights.
+study <- function() {
+  set.seed(42)
+  data <- expand.grid(day = 0:9, person = factor(sprintf("p%02d", 1:12)))
+  slopes <- stats::rnorm(12, 10, 6)
+  starts <- stats::rnorm(12, 250, 25)
+  data$y <- starts[data$person] + slopes[data$person] * data$day + stats::rnorm(120, 0, 20)
+  data$kind <- factor(rep_len(c("a", "b", "c"), 120))
+  data$twin <- data$kind
+  data$age <- stats::rnorm(120, 40, 9)
+  data$shift <- stats::rnorm(120)
+  data$site <- factor(rep_len(1:7, 120))
+  data$weight <- stats::runif(120, 0.5, 2)
+  data
+}
+
+gappy_study <- function() {
+  data <- study()
+  data$y[c(3L, 50L)] <- NA
+  data$day[77L] <- NA
+  data
+}
+
+# Formula, data and further arguments of lmm() and lmer().
+mixed_cases <- function() {
+  list(
+    slope = list(y ~ day + (day | person), study()),
+    split = list(y ~ day + (1 | person) + (0 + day | person), study()),
+    crossed = list(y ~ day + (1 | person) + (1 | site), study(), REML = FALSE),
+    weighted = list(
+      y ~ day + (day | person) + (1 | site), gappy_study(), weights = quote(weight),
+      na.action = quote(na.exclude)
+    ),
+    offset = list(y ~ 0 + kind + day + offset(shift) + (1 | person), gappy_study()),
+    aliased = list(y ~ kind + twin + day + (1 | person), study()),
+    bases = list(y ~ poly(age, 2) + (1 + day | person), study()),
+    nested = list(y ~ kind * day + (1 | person / kind), study())
+  )
+}
+
+fit_case <- function(case, fitter = quote(lmm), ...) {
+  data <- case[[2L]]
+  eval(as.call(c(fitter, list(case[[1L]], data = quote(data)), case[-(1:2)], list(...))))
+}
+
+# lme4's fit (as lmerTest has it) at the variances of a fit of ours.
+peer_of <- function(case, fit) {
+  skip_if_not_installed("lmerTest")
+  control <- lme4::lmerControl(optimizer = NULL, calc.derivs = FALSE)
+  suppressMessages(
+    fit_case(case, quote(lmerTest::lmer), start = fit$theta, control = quote(control))
+  )
+}
+
+# Runs a check on every case: check(ours, lme4's, case).
+with_peers <- function(check, cases = mixed_cases()) {
+  skip_if_not_installed("lme4")
+  for (name in names(cases)) {
+    ours <- suppressMessages(fit_case(cases[[name]]))
+    check(ours, peer_of(cases[[name]], ours), name, cases[[name]])
+  }
+}
