@@ -4,3 +4,5 @@ mod dense;
 mod kenward_roger;
 #[path = "../mixed_criterion/models.rs"]
 mod models;
+mod satterthwaite;
+mod variances;
