@@ -119,7 +119,7 @@ print.summary.ember_lmm <- function(x, digits = max(3L, getOption("digits") - 3L
     if (is.null(correlation)) correlation <- x$correlation
     print_fixed_correlations(x, correlation, symbolic.cor)
   }
-  closing <- c(convergence_words(x$fit), singular_words(x$fit))
+  closing <- c(convergence_words(x$fit), singular_lines(x$fit))
   if (length(closing) > 0L) cat("", closing, "", sep = "\n")
   invisible(x)
 }

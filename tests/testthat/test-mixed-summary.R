@@ -59,7 +59,7 @@ test_that("a singular fit says so in plain words, and so does one that did not c
   fit <- suppressWarnings(suppressMessages(lmm(y ~ day + (1 | random), data = data)))
   expect_true(isSingular(fit))
   shown <- paste(capture.output(print(summary(fit))), collapse = " ")
-  expect_match(shown, "Singular fit: .* of random does not have full rank")
+  expect_match(shown, "The fit is singular: .*`random` is zero")
   fit$status <- "iteration_limit"
   expect_match(capture.output(print(summary(fit))), "^NOT an optimum", all = FALSE)
 })
