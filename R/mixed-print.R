@@ -119,6 +119,6 @@ convergence_words <- function(fit) {
 
 singular_lines <- function(fit) {
   if (length(fit$singular) > 0L) {
-    strwrap(singular_words(fit), width = 0.95 * getOption("width"))
+    strwrap(singularity_words(fit), width = 0.95 * getOption("width"))
   }
 }

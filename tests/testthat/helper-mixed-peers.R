@@ -41,15 +41,20 @@ mixed_cases <- function() {
   )
 }
 
+# The call finds its data where the formula was written, as lmerTest wants it.
 fit_case <- function(case, fitter = quote(lmm), ...) {
   data <- case[[2L]]
-  eval(as.call(c(fitter, list(case[[1L]], data = quote(data)), case[-(1:2)], list(...))))
+  control <- if (!identical(fitter, quote(lmm))) fixed_theta()
+  formula <- case[[1L]]
+  environment(formula) <- environment()
+  eval(as.call(c(fitter, list(formula, data = quote(data)), case[-(1:2)], list(...))))
 }
+
+fixed_theta <- function() lme4::lmerControl(optimizer = NULL, calc.derivs = FALSE)
 
 # lme4's fit (as lmerTest has it) at the variances of a fit of ours.
 peer_of <- function(case, fit) {
   skip_if_not_installed("lmerTest")
-  control <- lme4::lmerControl(optimizer = NULL, calc.derivs = FALSE)
   suppressMessages(
     fit_case(case, quote(lmerTest::lmer), start = fit$theta, control = quote(control))
   )

@@ -84,7 +84,7 @@ test_that("drop1() gives lme4's table and lmerTest's", {
   case <- list(y ~ kind + day + (1 | person), study())
   with_peers(function(ours, peer, name, case) {
     data <- case[[2L]]
-    theirs <- lme4::lmer(case[[1L]], data)
+    theirs <- lme4::lmer(y ~ kind + day + (1 | person), data = data)
     ours <- lmm(y ~ kind + day + (1 | person), data = data)
     expected <- stats::drop1(theirs, test = "Chisq")
     expect_equal(drop1(ours, test = "Chisq"), expected, tolerance = 1e-5, ignore_attr = "heading")

@@ -9,8 +9,8 @@ test_that("fitted values, residuals, leverages and distances are lme4's", {
     }
     same(residuals(ours, type = "scaled"), stats::residuals(peer, "pearson", scaled = TRUE))
     same(residuals(ours, scaled = TRUE), stats::residuals(peer, scaled = TRUE))
-    used <- !is.na(fitted(ours))
-    expect_equal(unname(hatvalues(ours)[used]), unname(stats::hatvalues(peer)), tolerance = 1e-6)
+    seen <- function(values) as.vector(stats::na.omit(values))
+    same(seen(hatvalues(ours)), seen(stats::hatvalues(peer)), 1e-6)
     if (is.null(na.action(ours))) {
       same(unname(rstudent(ours)), unname(stats::rstudent(peer)), 1e-6)
       same(unname(cooks.distance(ours)), unname(stats::cooks.distance(peer)), 1e-6)

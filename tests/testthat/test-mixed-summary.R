@@ -1,6 +1,6 @@
 # lme4 repeats arguments of the peer's call, and ends with empty lines.
 comparable <- function(lines) {
-  lines <- lines[!grepl("^Control:|^optimizer|isSingular|rank deficient|^fit warnings", lines)]
+  lines <- lines[!grepl("^Control:|optimizer|isSingular|rank deficient|^fit warnings", lines)]
   lines <- gsub("lmerModLmerTest|lmerMod", "ember_lmm", lines)
   lines <- sub("likelihood . t-tests", "likelihood. t-tests", lines, fixed = TRUE)
   lines[seq_len(max(which(nzchar(lines))))]
