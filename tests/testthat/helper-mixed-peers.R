@@ -1,19 +1,20 @@
 # Models that the tests of the methods of mixed models share, each beside lme4's fit at the same
 # variances: what is compared is the method, not the optimizer.
 
-# sleepstudy without lme4: the response depends on the day, by subject, with gaps and weights.
+# Like sleepstudy, with more to group by: every variance of the cases is well away from zero.
 study <- function() {
   set.seed(42)
   data <- expand.grid(day = 0:9, person = factor(sprintf("p%02d", 1:12)))
-  slopes <- stats::rnorm(12, 10, 6)
-  starts <- stats::rnorm(12, 250, 25)
-  data$y <- starts[data$person] + slopes[data$person] * data$day + stats::rnorm(120, 0, 20)
   data$kind <- factor(rep_len(c("a", "b", "c"), 120))
   data$twin <- data$kind
   data$age <- stats::rnorm(120, 40, 9)
   data$shift <- stats::rnorm(120)
   data$site <- factor(rep_len(1:7, 120))
   data$weight <- stats::runif(120, 0.5, 2)
+  cell <- interaction(data$kind, data$person)
+  data$y <- stats::rnorm(12, 250, 25)[data$person] + stats::rnorm(7, 0, 20)[data$site] +
+    stats::rnorm(36, 0, 20)[cell] + stats::rnorm(12, 10, 6)[data$person] * data$day +
+    stats::rnorm(120, 0, 15)
   data
 }
 
