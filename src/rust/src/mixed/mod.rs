@@ -1,5 +1,6 @@
 //! Linear mixed models for R: `ember_core::mixed` behind named lists.
 
+mod bootstrap;
 mod fit;
 pub mod read;
 pub mod write;
@@ -8,5 +9,6 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod mixed;
+    use bootstrap;
     use fit;
 }
