@@ -1,0 +1,64 @@
+# Methods that package marginaleffects asks for, and the option by which it learns of the class.
+
+#' Marginal effects and residual checks of a mixed model
+#'
+#' Methods that let packages marginaleffects (`predictions()`, `comparisons()`, `slopes()`),
+#' DHARMa (`simulateResiduals()`) and effects work on fits of [lmm()] as they do on those of lme4.
+#' DHARMa notes that it does not know the class; its residuals are right nevertheless.
+#'
+#' @param model,object,mod A fit of [lmm()].
+#' @param coefs Named fixed effects to put in the place of those of the fit.
+#' @param vcov A covariance matrix or a function of the fit that gives one; by default `vcov()`.
+#' @param newdata New data to predict, by default that of the fit.
+#' @param type For `get_predict()` the scale, of which a linear model has only one; for
+#'   `getSimulations()`, `"normal"` (a matrix) or `"refit"` (a data frame).
+#' @param ... Passed on to [predict()][predict.ember_lmm] (such as `re.form = NA` for predictions
+#'   without random effects) or [simulate()][simulate.ember_lmm].
+#' @returns What the packages ask for.
+#' @name lmm_hooks
+#' @keywords internal
+NULL
+
+#' @rdname lmm_hooks
+#' @exportS3Method marginaleffects::get_coef
+get_coef.ember_lmm <- function(model, ...) fixef(model)
+
+#' @rdname lmm_hooks
+#' @exportS3Method marginaleffects::set_coef
+set_coef.ember_lmm <- function(model, coefs, ...) {
+  names <- if (is.null(names(coefs))) names(model$beta) else names(coefs)
+  model$beta[names] <- as.vector(coefs)
+  model
+}
+
+#' @rdname lmm_hooks
+#' @exportS3Method marginaleffects::get_vcov
+get_vcov.ember_lmm <- function(model, vcov = NULL, ...) {
+  if (is.null(vcov) || isTRUE(vcov)) {
+    return(stats::vcov(model))
+  }
+  if (!is.function(vcov) && !is.matrix(vcov)) {
+    abort_argument("vcov", "must be a covariance matrix or a function of the fit.")
+  }
+  as.matrix(value_or_call(vcov, model))
+}
+
+#' @rdname lmm_hooks
+#' @exportS3Method marginaleffects::get_predict
+get_predict.ember_lmm <- function(model, newdata = NULL, type = "response", ...) {
+  # marginaleffects passes on arguments of other models as well.
+  given <- list(...)
+  given <- given[intersect(names(given), c("re.form", "allow.new.levels"))]
+  if (!"allow.new.levels" %in% names(given)) given$allow.new.levels <- TRUE
+  estimate <- do.call(stats::predict, c(list(model, newdata), given))
+  rowid <- if ("rowid" %in% names(newdata)) newdata$rowid else seq_along(estimate)
+  data.frame(rowid = rowid, estimate = as.vector(estimate))
+}
+
+# marginaleffects takes on classes that this option names.
+register_marginaleffects_class <- function() {
+  known <- getOption("marginaleffects_model_classes")
+  options(marginaleffects_model_classes = union(known, "ember_lmm"))
+}
+
+.onLoad <- function(libname, pkgname) register_marginaleffects_class()

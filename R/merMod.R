@@ -1,0 +1,78 @@
+#' A fitted mixed model as an object of package lme4
+#'
+#' Gives a genuine object of class `lmerMod`, for the tools that know lme4's class only.
+#'
+#' @details
+#' lme4 builds its own matrices from the model frame of the fit and evaluates its criterion once, at
+#' the parameters of the fit; nothing is optimised. Log-likelihood, coefficients and random effects
+#' are equal up to rounding. Unlike ember, lme4 keeps a sparse matrix with a row per random effect
+#' and a column per observation, so a model of millions of rows needs much more memory there.
+#'
+#' @param object A fit of [lmm()].
+#' @param ... Not used.
+#' @returns An object of S4 class `lmerMod`.
+#'
+#' A model that lme4 does not know is an error: a residual variance by group (`dispersion`), known
+#' variances, random effects of a factor made independent by `||`.
+#' @examplesIf requireNamespace("lme4", quietly = TRUE)
+#' fit <- lmm(Reaction ~ Days + (Days | Subject), data = lme4::sleepstudy)
+#' as_merMod(fit)
+#' @export
+as_merMod <- function(object, ...) {
+  UseMethod("as_merMod")
+}
+
+#' @export
+as_merMod.ember_lmm <- function(object, ...) {
+  call <- rlang::current_env()
+  rlang::check_installed("lme4", "for `as_merMod()`.", call = call)
+  if (length(object$dispersion) > 1L) refuse_mermod("a residual variance by group", call)
+  if (any(lengths(object$known) > 0L)) refuse_mermod("known variances", call)
+  frame <- mermod_frame(object)
+  formula <- attr(frame, "formula")
+  random <- lme4::mkReTrms(lme4::findbars(formula[[3L]]), frame)
+  if (!identical(unname(random$cnms), lapply(object$random, `[[`, "names"))) {
+    refuse_mermod("independent random effects of a factor", call)
+  }
+  deviance <- lme4::mkLmerDevfun(frame, stats::model.matrix(object), random, REML = object$REML)
+  criterion <- deviance(object$theta)
+  optimum <- list(
+    par = object$theta, fval = criterion, feval = object$passes, conv = 0L, message = NULL
+  )
+  lme4::mkMerMod(environment(deviance), optimum, random, frame, mermod_call(object, formula))
+}
+
+refuse_mermod <- function(what, call) {
+  ember_abort(
+    paste0("A fit with ", what, " cannot be an `lmerMod` object: lme4 has no such model."),
+    class = "unsupported", call = call
+  )
+}
+
+# The model frame with the attributes that lme4's own methods look for.
+mermod_frame <- function(fit) {
+  frame <- fit$frame
+  formula <- stats::formula(fit)
+  formula[[length(formula)]] <- lme4::expandDoubleVerts(formula[[length(formula)]])
+  attr(frame, "formula") <- formula
+  terms <- attr(frame, "terms")
+  predvars <- attr(terms, "predvars")
+  fixed <- attr(fit$terms, "predvars")
+  attr(terms, "predvars.fixed") <- if (is.null(fixed)) predvars else fixed
+  attr(terms, "predvars.random") <- predvars
+  attr(terms, "varnames.fixed") <- vapply(
+    as.list(attr(fit$terms, "variables"))[-1L], function(x) paste(deparse(x), collapse = ""), ""
+  )
+  attr(frame, "terms") <- terms
+  frame
+}
+
+# The call to lmer() that makes the same fit, for update() and the like.
+mermod_call <- function(fit, formula) {
+  arguments <- as.list(fit$call)[-1L]
+  shared <- c("data", "weights", "offset", "subset", "na.action", "contrasts")
+  as.call(c(
+    quote(lme4::lmer), list(formula = formula), arguments[intersect(shared, names(arguments))],
+    list(REML = fit$REML)
+  ))
+}

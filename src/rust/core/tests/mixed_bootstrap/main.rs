@@ -1,0 +1,5 @@
+//! Simulated responses and fits to them.
+
+#[path = "../mixed_criterion/models.rs"]
+mod models;
+mod simulate;
