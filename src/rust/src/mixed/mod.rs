@@ -1,6 +1,7 @@
 //! Linear mixed models for R: `ember_core::mixed` behind named lists.
 
 mod fit;
+mod inference;
 pub mod read;
 pub mod write;
 
@@ -9,4 +10,5 @@ use extendr_api::prelude::*;
 extendr_module! {
     mod mixed;
     use fit;
+    use inference;
 }

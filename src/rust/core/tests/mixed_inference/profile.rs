@@ -165,10 +165,7 @@ fn points_are_constrained_minima() {
                                 continue;
                             }
                             let near = criterion_at(model, reml, &moved, coefficient);
-                            assert!(
-                                near > value - 1e-7,
-                                "{name} {k} {other}: {near} {value}"
-                            );
+                            assert!(near > value - 1e-7, "{name} {k} {other}: {near} {value}");
                         }
                     }
                 }
