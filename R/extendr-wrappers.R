@@ -8,6 +8,14 @@ native_core_version <- function() .Call(wrap__native_core_version)
 #' @noRd
 em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures, control)
 
+#' Fits to simulated responses; see `native_mixed_bootstrap()`.
+#' @noRd
+mixed_bootstrap <- function(rows, structure, known, reml, law, replicates, control) .Call(wrap__mixed_bootstrap, rows, structure, known, reml, law, replicates, control)
+
+#' Responses from a model; see `native_mixed_simulate()`.
+#' @noRd
+mixed_simulate <- function(rows, structure, law, first, count, seed) .Call(wrap__mixed_simulate, rows, structure, law, first, count, seed)
+
 #' Fits a linear mixed model; see `native_mixed_fit()`.
 #' @noRd
 mixed_fit <- function(rows, structure, known, reml, method, start, control) .Call(wrap__mixed_fit, rows, structure, known, reml, method, start, control)

@@ -6,6 +6,7 @@
 mod accumulate;
 mod average_information;
 pub mod basis;
+pub mod bootstrap;
 mod boundary;
 mod chain;
 pub mod coincidence;
