@@ -2,8 +2,8 @@
 
 mod bootstrap;
 mod fit;
-mod inference;
 pub mod read;
+mod uncertainty;
 pub mod write;
 
 use extendr_api::prelude::*;
@@ -12,5 +12,5 @@ extendr_module! {
     mod mixed;
     use bootstrap;
     use fit;
-    use inference;
+    use uncertainty;
 }

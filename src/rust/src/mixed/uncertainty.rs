@@ -246,7 +246,7 @@ fn curve(curve: &Curve) -> List {
 }
 
 extendr_module! {
-    mod inference;
+    mod uncertainty;
     fn mixed_kenward_roger;
     fn mixed_satterthwaite;
     fn mixed_conditional_variances;
