@@ -31,12 +31,12 @@ native_law <- function(fit, use_u) {
   beta[names(fit$beta)] <- fit$beta
   list(
     theta = as.double(fit$theta), beta = unname(beta), sigma = fit$sigma,
-    dispersion = as.double(unname(fit$dispersion)), effects = if (use_u) core_effects(fit)
+    dispersion = as.double(unname(fit$dispersion)), effects = if (use_u) kept_modes(fit)
   )
 }
 
 # The conditional modes of each core term, effects x levels.
-core_effects <- function(fit) {
+kept_modes <- function(fit) {
   widths <- fit$structure$widths
   effects <- vector("list", length(widths))
   for (k in seq_along(fit$random)) {

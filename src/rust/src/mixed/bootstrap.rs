@@ -100,7 +100,10 @@ fn table(replicates: &[Replicate], values: fn(&Replicate) -> &Vec<f64>) -> RMatr
 fn law(list: &List) -> Result<Law> {
     let fields = Fields::of(list);
     let vector = |name| -> Result<Vec<f64>> { Ok(fields.reals(name)?.unwrap_or_default()) };
-    let effects = match fields.value("effects").and_then(|effects| effects.as_list()) {
+    let effects = match fields
+        .value("effects")
+        .and_then(|effects| effects.as_list())
+    {
         Some(terms) => Some(terms.values().map(|b| effects(&b)).collect::<Result<_>>()?),
         None => None,
     };
