@@ -9,9 +9,7 @@ expect_builds <- function(plot) {
 
 test_that("ggplot2 versions build", {
   for (what in c("residuals", "qq", "scale", "panels")) expect_builds(ggplot2::autoplot(fit, what))
-  em <- lmm(score ~ Machine + (1 | Worker), nlme::Machines, method = "em")
-  expect_builds(ggplot2::autoplot(em, "trace"))
-  expect_error(ggplot2::autoplot(fit, "trace"), class = "ember_error_argument")
+  expect_builds(ggplot2::autoplot(fit, "trace"))
   expect_error(ggplot2::autoplot(fit, "density"), class = "ember_error_argument")
 })
 
