@@ -50,8 +50,13 @@ test_that("numbers are those of lme4's fits", {
     same("get_df", type = "model")
     same("get_df", type = "normal")
     same("get_loglikelihood")
-    same("get_data", effects = "random")
-    same("get_data")
+    for (effects in c("random", "all")) {
+      expect_equal(
+        insight::get_data(fits$ours, effects = effects),
+        suppressWarnings(insight::get_data(fits$theirs, effects = effects)),
+        ignore_attr = TRUE
+      )
+    }
   }
   expect_s3_class(insight::get_parameters(slopes$ours, effects = "random"), "ember_ranef")
   expect_true(insight::is_converged(slopes$ours))
@@ -107,6 +112,9 @@ test_that("predictions have intervals", {
   expect_equal(
     c(insight::get_predicted(slopes$ours, new, ci = NULL, include_random = TRUE)),
     unname(predict(slopes$ours, new)), ignore_attr = TRUE
+  )
+  expect_equal(
+    c(insight::get_predicted(slopes$ours)), unname(fitted(slopes$ours)), ignore_attr = TRUE
   )
   wide <- as.data.frame(insight::get_predicted(slopes$ours, new, predict = "prediction"))
   expect_equal(wide$SE^2 - ours$SE^2, rep(slopes$ours$sigma^2, 2L))

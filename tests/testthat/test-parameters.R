@@ -45,6 +45,17 @@ test_that("the table is that of lme4's fit", {
   })
 })
 
+test_that("parts of the table are those of lme4's fit", {
+  for (verb in c("standard_error", "p_value", "ci")) {
+    verb <- getExportedValue("parameters", verb)
+    expect_equal(verb(fit), verb(peer), tolerance = 1e-4, ignore_attr = TRUE)
+  }
+  expect_equal(
+    parameters::degrees_of_freedom(fit, method = "residual"),
+    parameters::degrees_of_freedom(peer, method = "residual")
+  )
+})
+
 test_that("several terms and profile intervals", {
   nested <- strength ~ 1 + (1 | batch / cask)
   expect_same_table(
