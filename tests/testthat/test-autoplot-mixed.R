@@ -2,8 +2,8 @@ skip_if_not_installed("ggplot2")
 fit <- lmm(score ~ Machine + (Machine | Worker), nlme::Machines)
 
 expect_builds <- function(plot) {
-  expect_s3_class(plot, "ggplot")
-  expect_no_warning(built <- ggplot2::ggplot_build(plot))
+  testthat::expect_s3_class(plot, "ggplot")
+  testthat::expect_no_warning(built <- ggplot2::ggplot_build(plot))
   invisible(built)
 }
 

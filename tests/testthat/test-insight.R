@@ -1,11 +1,8 @@
 skip_if_not_installed("insight")
 skip_if_not_installed("lme4")
 
-pair <- function(form, data, ...) {
-  list(ours = lmm(form, data, ...), theirs = lme4::lmer(form, data, ..., control = tight_control()))
-}
-slopes <- pair(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
-nested <- pair(strength ~ 1 + (1 | batch / cask), lme4::Pastes)
+slopes <- fit_pair(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
+nested <- fit_pair(strength ~ 1 + (1 | batch / cask), lme4::Pastes)
 
 test_that("formulas, terms and parameters are found as in lme4's fits", {
   for (fits in list(slopes, nested)) {
@@ -74,7 +71,7 @@ test_that("numbers are those of lme4's fits", {
 test_that("variance components are those of lme4's fits", {
   machines <- as.data.frame(nlme::Machines)
   machines$Machine <- factor(machines$Machine, ordered = FALSE)
-  maximal <- pair(score ~ Machine + (Machine | Worker), machines)
+  maximal <- fit_pair(score ~ Machine + (Machine | Worker), machines)
   for (fits in list(slopes, nested, maximal)) {
     ours <- insight::get_variance(fits$ours)
     theirs <- insight::get_variance(fits$theirs)

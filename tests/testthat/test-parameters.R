@@ -12,7 +12,7 @@ expect_same_table <- function(ours, theirs, tolerance = 1e-4) {
     table[empty] <- NA_real_
     table
   }
-  expect_equal(numeric(ours), numeric(theirs), tolerance = tolerance, ignore_attr = TRUE)
+  testthat::expect_equal(numeric(ours), numeric(theirs), tolerance = tolerance, ignore_attr = TRUE)
 }
 
 test_that("the table is that of lme4's fit", {
