@@ -10,7 +10,7 @@ expect_same_model <- function(fit) {
   modes <- lme4::ranef(theirs, condVar = FALSE)
   for (group in names(modes)) {
     testthat::expect_equal(
-      unlist(modes[[group]]), unlist(ranef(fit)[[group]]),
+      unlist(modes[[group]]), unlist(ranef(fit, condVar = FALSE)[[group]]),
       tolerance = 1e-6, ignore_attr = TRUE
     )
   }
