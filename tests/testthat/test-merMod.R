@@ -35,6 +35,15 @@ test_that("weights, offset, missing rows and transformed variables survive", {
   expect_same_model(lmm(log(Reaction) ~ Days + (1 | Subject), data, offset = o))
 })
 
+test_that("a sparse X is made dense", {
+  set.seed(1)
+  data <- data.frame(f = gl(150, 4), g = gl(30, 1, 600), x = rnorm(600))
+  data$y <- data$x + rnorm(150)[data$f] + rnorm(30)[data$g] + rnorm(600)
+  fit <- lmm(y ~ x + f + (1 | g), data)
+  expect_s4_class(model.matrix(fit), "sparseMatrix")
+  expect_same_model(fit)
+})
+
 test_that("lme4's own tools work on it", {
   fit <- lmm(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
   theirs <- as_merMod(fit)
