@@ -68,7 +68,7 @@ component_makers <- list(
   Lambdat = function(fit) Matrix::t(relative_factors(fit)),
   Lind = function(fit) theta_places(fit),
   Tlist = function(fit) {
-    lapply(labelled_terms(fit), function(term) unname(relative_factor(fit, term)))
+    lapply(named_terms(fit), function(term) unname(relative_factor(fit, term)))
   },
   A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
   RX = function(fit) chol(solve(fit$vcov_beta / fit$sigma^2)),
@@ -78,7 +78,7 @@ component_makers <- list(
   fixef = function(fit) fixef(fit),
   beta = function(fit) unname(fit$beta),
   theta = function(fit) stats::setNames(fit$theta, theta_names(fit)),
-  ST = function(fit) lapply(labelled_terms(fit), function(term) scale_and_shape(fit, term)),
+  ST = function(fit) lapply(named_terms(fit), function(term) scale_and_shape(fit, term)),
   REML = function(fit) if (fit$REML) length(fit$beta) else 0L,
   is_REML = function(fit) fit$REML,
   n_rtrms = function(fit) length(fit$random),
@@ -114,14 +114,13 @@ scale_and_shape <- function(fit, term) {
   lambda
 }
 
-labelled_terms <- function(fit) {
-  stats::setNames(fit$random, vapply(fit$random, `[[`, "", "label"))
-}
+# The terms by grouping factor, whose name comes more than once for several terms on it.
+named_terms <- function(fit) stats::setNames(fit$random, random_groups(fit))
 
-effect_names <- function(fit) lapply(labelled_terms(fit), `[[`, "names")
+effect_names <- function(fit) lapply(named_terms(fit), `[[`, "names")
 
 effect_counts <- function(fit) {
-  vapply(labelled_terms(fit), function(term) length(term$names) * length(term$levels), 0L)
+  vapply(named_terms(fit), function(term) length(term$names) * length(term$levels), 0L)
 }
 
 # "Subject.Days.(Intercept)": the term, the row of Lambda and, off the diagonal, the column.
@@ -131,7 +130,7 @@ theta_names <- function(fit) {
     row <- term$names[match(fit$structure$row[term$theta], term$positions)]
     column <- term$names[match(fit$structure$column[term$theta], term$positions)]
     names[term$theta] <- paste0(
-      term$label, ".", row, ifelse(row == column, "", paste0(".", column))
+      term$group, ".", row, ifelse(row == column, "", paste0(".", column))
     )
   }
   names
@@ -159,7 +158,7 @@ transposed_effects <- function(fit) {
       Matrix::t(sparse_effects(one, term$levels))
     })
   }, parts, fit$random)
-  names(matrices) <- vapply(fit$random, `[[`, "", "label")
+  names(matrices) <- random_groups(fit)
   unlist(matrices, recursive = FALSE)
 }
 

@@ -126,7 +126,7 @@ formula.ember_lmm <- function(x, fixed.only = FALSE, # nolint: object_name_linte
     return(stats::formula(x$terms))
   }
   if (random.only) {
-    bars <- lapply(x$random, random_term_expression)
+    bars <- lapply(written_terms(x), `[[`, "bar")
     rhs <- Reduce(function(a, b) call("+", a, b), bars)
     return(stats::as.formula(call("~", x$formula[[2L]], rhs), environment(x$formula)))
   }
@@ -139,9 +139,37 @@ check_one_part <- function(fixed, random, call) {
   }
 }
 
-# The term as it can be written in a formula: `(1 + x | g)`.
+# The term as it can be written in a formula: `(1 + x | g)`; `(0 + x | g)` for a column of a split
+# one.
 random_term_expression <- function(term) {
-  call("(", call("|", term$expression[[2L]], term$grouping))
+  lhs <- term$expression[[2L]]
+  if (term$structure == "diag") {
+    lhs <- if (term$names == "(Intercept)") 1 else call("+", 0, as.name(term$names))
+  }
+  call("(", call("|", lhs, term$grouping))
+}
+
+# The random part as terms that a formula can hold one by one: list(bar, term, whole). The dummies
+# of a factor in a split term are no variables, so such a term stays whole: `(f || g)`.
+written_terms <- function(fit) {
+  variables <- names(fit$frame)
+  is_dummy <- function(term) {
+    term$structure == "diag" && !term$names %in% c("(Intercept)", variables)
+  }
+  same_bar <- function(a, b) {
+    a$structure == b$structure && a$group == b$group && identical(a$expression, b$expression)
+  }
+  dummies <- Filter(is_dummy, fit$random)
+  bars <- lapply(fit$random, function(term) {
+    whole <- term$structure == "diag" && any(vapply(dummies, same_bar, NA, term))
+    bar <- if (whole) {
+      call("(", call("||", term$expression[[2L]], term$grouping))
+    } else {
+      random_term_expression(term)
+    }
+    list(bar = bar, term = term, whole = whole)
+  })
+  bars[!duplicated(vapply(bars, function(one) deparse1(one$bar), ""))]
 }
 
 # "x | g" for every term.

@@ -34,9 +34,12 @@ is_no_effects <- function(re_form) {
 # The effects of one term of `re.form` among those of the fit.
 choose_effects <- function(fit, bar, chosen, call) {
   group <- deparse1(bar$grouping)
-  names <- colnames(random_columns(bar$expression, fit$frame[1L, , drop = FALSE], fit))
   on_group <- which(random_groups(fit) == group)
   available <- unlist(lapply(fit$random[on_group], `[[`, "names"))
+  names <- setdiff(all.vars(bar$expression), names(fit$frame))
+  if (length(names) == 0L) {
+    names <- colnames(random_columns(bar$expression, fit$frame[1L, , drop = FALSE], fit))
+  }
   missing <- setdiff(names, available)
   if (length(on_group) == 0L || length(missing) > 0L) {
     what <- paste0("`", if (length(on_group) > 0L) paste0(missing[[1L]], " | "), group, "`")
@@ -68,8 +71,7 @@ random_columns <- function(expression, data, fit) {
     attr(lhs, "predvars") <- predvars[c(1L, 1L + places)]
   }
   environment(lhs) <- environment(fit$formula)
-  one <- fit$frame[1L, , drop = FALSE]
-  coding <- attr(stats::model.matrix(expression, one), "contrasts")
+  coding <- attr(stats::model.matrix(lhs, fit$frame[1L, , drop = FALSE]), "contrasts")
   levels <- Filter(Negate(is.null), lapply(fit$frame[variables], categories))
   frame <- stats::model.frame(lhs, data, na.action = stats::na.pass, xlev = levels)
   stats::model.matrix(lhs, frame, contrasts.arg = coding)

@@ -40,7 +40,7 @@ summary.ember_lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", 
   columns <- object$design$columns
   structure(
     list(
-      methTitle = paste0(method_words(object), ddf_words(ddf, nrow(object$vcov_beta))),
+      methTitle = summary_title(object, ddf),
       objClass = class(object)[[1L]],
       coefficients = fixed_table(object, ddf, call),
       aliased = stats::setNames(columns %in% object$design$aliased, columns),
@@ -64,8 +64,12 @@ match_ddf <- function(ddf, call) {
   sub("lme4", "none", methods[[chosen]])
 }
 
-ddf_words <- function(ddf, tested) {
-  if (ddf == "none" || tested == 0L) "" else paste0(". t-tests use ", ddf, "'s method")
+summary_title <- function(fit, ddf) {
+  words <- method_words(fit)
+  if (ddf == "none" || length(fit$beta) == 0L) {
+    return(words)
+  }
+  paste0(trimws(words), ". t-tests use ", ddf, "'s method")
 }
 
 # A row per estimated coefficient.
@@ -115,7 +119,7 @@ print.summary.ember_lmm <- function(x, digits = max(3L, getOption("digits") - 3L
     if (is.null(correlation)) correlation <- x$correlation
     print_fixed_correlations(x, correlation, symbolic.cor)
   }
-  closing <- c(convergence_words(x$fit), singular_words(x$fit))
+  closing <- c(convergence_words(x$fit), singular_lines(x$fit))
   if (length(closing) > 0L) cat("", closing, "", sep = "\n")
   invisible(x)
 }
