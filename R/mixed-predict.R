@@ -114,49 +114,49 @@ predicted_values <- function(fit, rows, random_only) {
   stats::setNames(total, rows$names)
 }
 
-# Var(x'(beta-hat - beta) + z'(b-hat - b)) of every row for the chosen effects.
+# Var(x'(beta-hat - beta) + z'(b-hat - b)) of every row for the chosen effects; NA where a value is
+# missing.
 prediction_variances <- function(fit, rows, fixed, call) {
-  used <- vapply(rows$parts, function(part) !is.null(part) && any(part$chosen), NA)
-  x <- if (fixed) as.matrix(rows$x) else matrix(0, nrow(rows$x), ncol(rows$x))
-  if (!any(used)) {
+  used <- any(vapply(rows$parts, function(part) !is.null(part) && any(part$chosen), NA))
+  if (!used) {
+    x <- if (fixed) as.matrix(rows$x) else matrix(0, nrow(rows$x), ncol(rows$x))
     return(rowSums((x %*% fit$vcov_beta) * x))
   }
-  complete <- stats::complete.cases(x)
-  variance <- rep(NA_real_, nrow(x))
-  kept <- subset_rows(rows, complete)
-  kept$x <- x[complete, , drop = FALSE]
-  variance[complete] <- native_mixed_prediction_variances(fit, joint_rows(fit, kept), call = call)
-  # The effect of a level that is not in the fit is independent of everything observed.
-  for (k in which(used)) {
-    part <- rows$parts[[k]]
-    new <- is.na(part$codes)
-    if (any(new)) {
-      variance[new] <- variance[new] + marginal_variances(fit, k, part, part$chosen)[new]
-    }
+  terms <- joint_terms(fit, rows)
+  values <- unlist(lapply(terms, `[[`, "columns"), recursive = FALSE)
+  complete <- !is.na(Reduce(`+`, values, rowSums(rows$x)))
+  variance <- rep(NA_real_, length(complete))
+  kept <- list(x = rows$x[complete, , drop = FALSE], terms = lapply(terms, function(term) {
+    term$codes <- term$codes[complete]
+    term$columns <- lapply(term$columns, `[`, complete)
+    term
+  }))
+  if (any(complete)) {
+    variance[complete] <- native_mixed_prediction_variances(fit, kept, fixed, call)
   }
   variance
 }
 
-# The rows as the core takes them: columns of the effects in use, zero for those that are not.
-joint_rows <- function(fit, rows) {
+# The random part as the core takes it: effects that are not chosen have columns of zeros, code 0 is
+# a level that is not in the fit, NA a factor that is not used.
+joint_terms <- function(fit, rows) {
   of_core <- vapply(fit$random, `[[`, 0L, "core")
-  terms <- lapply(seq_along(fit$structure$widths), function(core) {
+  lapply(seq_along(fit$structure$widths), function(core) {
     mine <- which(of_core == core)
     columns <- matrix(0, nrow(rows$x), fit$structure$widths[[core]])
-    codes <- rep(1L, nrow(rows$x))
-    for (k in mine[lengths(rows$parts[mine]) > 0L]) {
+    codes <- rep(NA_integer_, nrow(rows$x))
+    for (k in mine) {
       part <- rows$parts[[k]]
-      known <- which(!is.na(part$codes))
-      codes[known] <- part$codes[known]
+      if (is.null(part) || !any(part$chosen)) next
+      codes <- ifelse(is.na(part$codes), 0L, part$codes)
       used <- which(part$chosen)
-      columns[known, fit$random[[k]]$positions[used]] <- part$columns[known, used]
+      columns[, fit$random[[k]]$positions[used]] <- part$columns[, used]
     }
     list(
       codes = codes, levels = length(fit$random[[mine[[1L]]]]$levels),
       columns = lapply(seq_len(ncol(columns)), function(j) columns[, j])
     )
   })
-  list(x = rows$x, terms = terms)
 }
 
 # z' Sigma z of some effects of a term.
