@@ -182,9 +182,9 @@ term_names <- function(fit) {
 #' @export
 terms.ember_lmm <- function(x, fixed.only = TRUE, # nolint: object_name_linter.
                             random.only = FALSE, ...) { # nolint: object_name_linter.
-  if (missing(fixed.only) && random.only) fixed.only <- FALSE
-  check_one_part(fixed.only, random.only, rlang::current_env())
-  if (fixed.only) {
+  fixed <- if (missing(fixed.only)) !random.only else fixed.only
+  check_one_part(fixed, random.only, rlang::current_env())
+  if (fixed) {
     return(x$terms)
   }
   full <- attr(x$frame, "terms")
@@ -234,10 +234,10 @@ annotated_fixed_matrix <- function(fit) {
   x <- fixed_matrix(fit)
   columns <- fit$design$columns
   kept <- !columns %in% fit$design$aliased
-  attr(x, "assign") <- fit$design$assign[kept]
-  attr(x, "contrasts") <- fit$design$contrasts
-  if (!all(kept)) attr(x, "col.dropped") <- stats::setNames(which(!kept), columns[!kept])
-  x
+  dropped <- if (!all(kept)) stats::setNames(which(!kept), columns[!kept])
+  structure(
+    x, assign = fit$design$assign[kept], contrasts = fit$design$contrasts, col.dropped = dropped
+  )
 }
 
 #' @rdname ember_lmm_methods

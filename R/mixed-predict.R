@@ -74,22 +74,26 @@ predict.ember_lmm <- function(object, newdata = NULL,
     new_rows(object, newdata, chosen, na.action, allow.new.levels, with_columns, call)
   }
   fit <- predicted_values(object, rows, random.only)
-  expand <- function(values) stats::napredict(rows$na_action, values)
   if (!se.fit && interval == "none") {
-    return(expand(fit))
+    return(stats::napredict(rows$na_action, fit))
   }
   variance <- prediction_variances(object, rows, !random.only, call)
-  errors <- stats::setNames(sqrt(variance), rows$names)
-  values <- fit
-  if (interval != "none") {
-    if (interval == "prediction") variance <- variance + outcome_variances(object, rows)
-    half <- stats::qt((1 + level) / 2, df) * sqrt(variance)
-    values <- cbind(fit = fit, lwr = fit - half, upr = fit + half)
-  }
+  values <- with_interval(object, rows, fit, variance, interval, level, df)
+  values <- stats::napredict(rows$na_action, values)
   if (!se.fit) {
-    return(expand(values))
+    return(values)
   }
-  list(fit = expand(values), se.fit = expand(errors), df = df, residual.scale = object$sigma)
+  errors <- stats::napredict(rows$na_action, stats::setNames(sqrt(variance), rows$names))
+  list(fit = values, se.fit = errors, df = df, residual.scale = object$sigma)
+}
+
+with_interval <- function(object, rows, fit, variance, interval, level, df) {
+  if (interval == "none") {
+    return(fit)
+  }
+  if (interval == "prediction") variance <- variance + outcome_variances(object, rows)
+  half <- stats::qt((1 + level) / 2, df) * sqrt(variance)
+  cbind(fit = fit, lwr = fit - half, upr = fit + half)
 }
 
 check_interval <- function(level, df, call) {
@@ -109,7 +113,7 @@ predicted_values <- function(fit, rows, random_only) {
   }
   for (k in seq_along(rows$parts)) {
     part <- rows$parts[[k]]
-    if (!is.null(part) && any(part$chosen)) total <- total + effects_of(part, fit$b[[k]])
+    if (is_used(part)) total <- total + effects_of(part, fit$b[[k]])
   }
   stats::setNames(total, rows$names)
 }
@@ -117,25 +121,35 @@ predicted_values <- function(fit, rows, random_only) {
 # Var(x'(beta-hat - beta) + z'(b-hat - b)) of every row for the chosen effects; NA where a value is
 # missing.
 prediction_variances <- function(fit, rows, fixed, call) {
-  used <- any(vapply(rows$parts, function(part) !is.null(part) && any(part$chosen), NA))
-  if (!used) {
+  if (!any(vapply(rows$parts, is_used, NA))) {
     x <- if (fixed) as.matrix(rows$x) else matrix(0, nrow(rows$x), ncol(rows$x))
     return(rowSums((x %*% fit$vcov_beta) * x))
   }
-  terms <- joint_terms(fit, rows)
-  values <- unlist(lapply(terms, `[[`, "columns"), recursive = FALSE)
-  complete <- !is.na(Reduce(`+`, values, rowSums(rows$x)))
+  joint <- list(x = rows$x, terms = joint_terms(fit, rows))
+  complete <- complete_rows(joint)
   variance <- rep(NA_real_, length(complete))
-  kept <- list(x = rows$x[complete, , drop = FALSE], terms = lapply(terms, function(term) {
-    term$codes <- term$codes[complete]
-    term$columns <- lapply(term$columns, `[`, complete)
-    term
-  }))
   if (any(complete)) {
+    kept <- keep_joint_rows(joint, complete)
     variance[complete] <- native_mixed_prediction_variances(fit, kept, fixed, call)
   }
   variance
 }
+
+complete_rows <- function(joint) {
+  values <- unlist(lapply(joint$terms, `[[`, "columns"), recursive = FALSE)
+  !is.na(Reduce(`+`, values, Matrix::rowSums(joint$x)))
+}
+
+keep_joint_rows <- function(joint, kept) {
+  terms <- lapply(joint$terms, function(term) {
+    term$codes <- term$codes[kept]
+    term$columns <- lapply(term$columns, `[`, kept)
+    term
+  })
+  list(x = joint$x[kept, , drop = FALSE], terms = terms)
+}
+
+is_used <- function(part) any(part$chosen)
 
 # The random part as the core takes it: effects that are not chosen have columns of zeros, code 0 is
 # a level that is not in the fit, NA a factor that is not used.
@@ -147,7 +161,7 @@ joint_terms <- function(fit, rows) {
     codes <- rep(NA_integer_, nrow(rows$x))
     for (k in mine) {
       part <- rows$parts[[k]]
-      if (is.null(part) || !any(part$chosen)) next
+      if (!is_used(part)) next
       codes <- ifelse(is.na(part$codes), 0L, part$codes)
       used <- which(part$chosen)
       columns[, fit$random[[k]]$positions[used]] <- part$columns[, used]

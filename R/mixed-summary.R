@@ -93,7 +93,7 @@ fixed_table <- function(fit, ddf, call) {
 }
 
 scaled_quantiles <- function(fit) {
-  quantiles <- stats::quantile(stats::residuals(fit, type = "scaled"), na.rm = TRUE)
+  quantiles <- stats::quantile(plain_residuals(fit, TRUE) / fit$sigma, names = FALSE)
   stats::setNames(quantiles, c("Min", "1Q", "Median", "3Q", "Max"))
 }
 
