@@ -117,7 +117,9 @@ collect_new_rows <- function(fit, newdata, chosen, with_columns) {
   )
   dataclasses <- attr(terms, "dataClasses")
   if (!is.null(dataclasses)) stats::.checkMFClasses(dataclasses, frame)
-  x <- stats::model.matrix(terms, frame, contrasts.arg = fit$design$contrasts)
+  build <- stats::model.matrix
+  if (is_sparse_design(fit$terms, fit$frame)) build <- Matrix::sparse.model.matrix
+  x <- build(terms, frame, contrasts.arg = fit$design$contrasts)
   parts <- Map(function(term, mine) {
     if (!any(mine) && !with_columns) {
       return(NULL)

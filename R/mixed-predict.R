@@ -100,7 +100,7 @@ check_interval <- function(level, df, call) {
   if (!is_number(level) || level <= 0 || level >= 1) {
     abort_argument("level", "must be a number between 0 and 1.", NULL, call)
   }
-  if (!is.numeric(df) || length(df) != 1L || is.na(df) || df <= 0) {
+  if (!is_number(1 / df) || df <= 0) {
     abort_argument("df", "must be a positive number, or Inf.", NULL, call)
   }
 }
