@@ -100,10 +100,12 @@ check_interval <- function(level, df, call) {
   if (!is_number(level) || level <= 0 || level >= 1) {
     abort_argument("level", "must be a number between 0 and 1.", NULL, call)
   }
-  if (!is_number(1 / df) || df <= 0) {
+  if (!is_positive(df)) {
     abort_argument("df", "must be a positive number, or Inf.", NULL, call)
   }
 }
+
+is_positive <- function(x) is.numeric(x) && length(x) == 1L && isTRUE(x > 0)
 
 predicted_values <- function(fit, rows, random_only) {
   total <- numeric(nrow(rows$x))

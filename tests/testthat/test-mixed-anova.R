@@ -31,7 +31,7 @@ test_that("Kenward-Roger tests are lmerTest's", {
       anova(ours, ddf = "Kenward-Roger"), stats::anova(peer, ddf = "Kenward-Roger"),
       tolerance = 1e-4, ignore_attr = TRUE
     )
-  }, mixed_cases()["nested"])
+  }, peer_cases()["nested"])
 })
 
 test_that("type III of cells that are missing is SAS's", {

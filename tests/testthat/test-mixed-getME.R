@@ -37,7 +37,7 @@ test_that("every component is lme4's", {
 
 test_that("the criterion can be evaluated elsewhere", {
   skip_if_not_installed("lme4")
-  case <- mixed_cases()$slope
+  case <- peer_cases()$slope
   fit <- fit_case(case)
   theirs <- lme4::lmer(case[[1L]], case[[2L]], devFunOnly = TRUE)
   criterion <- getME(fit, "devfun")
