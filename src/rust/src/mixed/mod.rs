@@ -3,6 +3,7 @@
 mod bootstrap;
 mod fit;
 pub mod read;
+mod uncertainty;
 pub mod write;
 
 use extendr_api::prelude::*;
@@ -11,4 +12,5 @@ extendr_module! {
     mod mixed;
     use bootstrap;
     use fit;
+    use uncertainty;
 }
