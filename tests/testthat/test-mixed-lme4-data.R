@@ -3,7 +3,7 @@ test_that("everything printed of lme4's data is what lme4 prints", {
   on.exit(options(options))
   with_peers(function(ours, peer, name, case) {
     plain <- as(peer, "lmerMod")
-    shown <- function(value) comparable_lines(capture.output(print(value)))
+    shown <- function(value) comparable_lines(capture.output(suppressMessages(print(value))))
     expect_identical(shown(ours), shown(plain), info = name)
     expect_identical(shown(summary(ours, ddf = "none")), shown(summary(plain)), info = name)
     expect_identical(shown(summary(ours)), shown(summary(peer)), info = name)
