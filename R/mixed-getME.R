@@ -30,7 +30,7 @@ getME.default <- function(object, name, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @exportS3Method lme4::getME
+#' @rawNamespace S3method(lme4::getME, ember_lmm)
 getME.ember_lmm <- function(object, name, ...) { # nolint: object_name_linter.
   if (missing(name) || !is.character(name)) {
     abort_argument("name", "must be the names of components.", NULL, rlang::current_env())
@@ -102,7 +102,7 @@ component_makers <- list(
     diagonal <- fit$structure$row == fit$structure$column
     stats::setNames(ifelse(diagonal, 0, -Inf), theta_names(fit))
   },
-  devfun = function(fit) function(theta) native_mixed_criterion(fit, theta)$criterion
+  devfun = function(fit) criterion_function(fit)
 )
 
 # Lambda = T S with S diagonal: S on the diagonal, T below it.
@@ -112,6 +112,16 @@ scale_and_shape <- function(fit, term) {
   lambda <- lambda %*% diag(ifelse(scale == 0, 0, 1 / scale), length(scale))
   diag(lambda) <- scale
   lambda
+}
+
+criterion_function <- function(fit) {
+  function(theta) {
+    call <- rlang::current_env()
+    if (!is.numeric(theta) || length(theta) != length(fit$theta) || !all(is.finite(theta))) {
+      abort_argument("theta", paste("must be", length(fit$theta), "numbers."), NULL, call)
+    }
+    native_mixed_criterion(fit, theta, call)
+  }
 }
 
 # The terms by grouping factor, whose name comes more than once for several terms on it.
