@@ -71,7 +71,9 @@ component_makers <- list(
     lapply(named_terms(fit), function(term) unname(relative_factor(fit, term)))
   },
   A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
-  RX = function(fit) chol(solve(fit$vcov_beta / fit$sigma^2)),
+  RX = function(fit) {
+    if (length(fit$beta) == 0L) fit$vcov_beta else chol(solve(fit$vcov_beta / fit$sigma^2))
+  },
   RZX = function(fit) fixed_in_random(fit),
   sigma = function(fit) fit$sigma,
   flist = function(fit) grouping_factors(fit),
