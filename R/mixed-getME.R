@@ -30,7 +30,7 @@ getME.default <- function(object, name, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @rawNamespace S3method(lme4::getME, ember_lmm)
+#' @rawNamespace S3method(lme4::getME,ember_lmm)
 getME.ember_lmm <- function(object, name, ...) { # nolint: object_name_linter.
   if (missing(name) || !is.character(name)) {
     abort_argument("name", "must be the names of components.", NULL, rlang::current_env())
