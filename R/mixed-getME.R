@@ -16,7 +16,7 @@
 #' @param object A fit of [lmm()].
 #' @param name One name or several (a list is returned), or `"ALL"`.
 #' @param ... Not used.
-#' @returns The component, as in lme4.
+#' @returns The component, as in lme4. `as.function()` gives the same as `"devfun"`.
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' getME(fit, "theta")
@@ -30,7 +30,7 @@ getME.default <- function(object, name, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @exportS3Method lme4::getME
+#' @rawNamespace S3method(lme4::getME,ember_lmm)
 getME.ember_lmm <- function(object, name, ...) { # nolint: object_name_linter.
   if (missing(name) || !is.character(name)) {
     abort_argument("name", "must be the names of components.", NULL, rlang::current_env())
@@ -68,17 +68,19 @@ component_makers <- list(
   Lambdat = function(fit) Matrix::t(relative_factors(fit)),
   Lind = function(fit) theta_places(fit),
   Tlist = function(fit) {
-    lapply(labelled_terms(fit), function(term) unname(relative_factor(fit, term)))
+    lapply(named_terms(fit), function(term) unname(relative_factor(fit, term)))
   },
   A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
-  RX = function(fit) chol(solve(fit$vcov_beta / fit$sigma^2)),
+  RX = function(fit) {
+    if (length(fit$beta) == 0L) fit$vcov_beta else chol(solve(fit$vcov_beta / fit$sigma^2))
+  },
   RZX = function(fit) fixed_in_random(fit),
   sigma = function(fit) fit$sigma,
   flist = function(fit) grouping_factors(fit),
   fixef = function(fit) fixef(fit),
   beta = function(fit) unname(fit$beta),
   theta = function(fit) stats::setNames(fit$theta, theta_names(fit)),
-  ST = function(fit) lapply(labelled_terms(fit), function(term) scale_and_shape(fit, term)),
+  ST = function(fit) lapply(named_terms(fit), function(term) scale_and_shape(fit, term)),
   REML = function(fit) if (fit$REML) length(fit$beta) else 0L,
   is_REML = function(fit) fit$REML,
   n_rtrms = function(fit) length(fit$random),
@@ -102,7 +104,7 @@ component_makers <- list(
     diagonal <- fit$structure$row == fit$structure$column
     stats::setNames(ifelse(diagonal, 0, -Inf), theta_names(fit))
   },
-  devfun = function(fit) function(theta) native_mixed_criterion(fit, theta)$criterion
+  devfun = function(fit) criterion_function(fit)
 )
 
 # Lambda = T S with S diagonal: S on the diagonal, T below it.
@@ -114,14 +116,28 @@ scale_and_shape <- function(fit, term) {
   lambda
 }
 
-labelled_terms <- function(fit) {
-  stats::setNames(fit$random, vapply(fit$random, `[[`, "", "label"))
+#' @rdname getME
+#' @param x A fit of [lmm()].
+#' @export
+as.function.ember_lmm <- function(x, ...) criterion_function(x)
+
+criterion_function <- function(fit) {
+  function(theta) {
+    call <- rlang::current_env()
+    if (!is.numeric(theta) || length(theta) != length(fit$theta) || !all(is.finite(theta))) {
+      abort_argument("theta", paste("must be", length(fit$theta), "numbers."), NULL, call)
+    }
+    native_mixed_criterion(fit, theta, call)
+  }
 }
 
-effect_names <- function(fit) lapply(labelled_terms(fit), `[[`, "names")
+# The terms by grouping factor, whose name comes more than once for several terms on it.
+named_terms <- function(fit) stats::setNames(fit$random, random_groups(fit))
+
+effect_names <- function(fit) lapply(named_terms(fit), `[[`, "names")
 
 effect_counts <- function(fit) {
-  vapply(labelled_terms(fit), function(term) length(term$names) * length(term$levels), 0L)
+  vapply(named_terms(fit), function(term) length(term$names) * length(term$levels), 0L)
 }
 
 # "Subject.Days.(Intercept)": the term, the row of Lambda and, off the diagonal, the column.
@@ -131,7 +147,7 @@ theta_names <- function(fit) {
     row <- term$names[match(fit$structure$row[term$theta], term$positions)]
     column <- term$names[match(fit$structure$column[term$theta], term$positions)]
     names[term$theta] <- paste0(
-      term$label, ".", row, ifelse(row == column, "", paste0(".", column))
+      term$group, ".", row, ifelse(row == column, "", paste0(".", column))
     )
   }
   names
@@ -159,7 +175,7 @@ transposed_effects <- function(fit) {
       Matrix::t(sparse_effects(one, term$levels))
     })
   }, parts, fit$random)
-  names(matrices) <- vapply(fit$random, `[[`, "", "label")
+  names(matrices) <- random_groups(fit)
   unlist(matrices, recursive = FALSE)
 }
 
