@@ -38,14 +38,19 @@ pub(super) trait Objective {
     /// Gradient at the point of the last [`Objective::value`], where steps begin from now on.
     fn slope(&mut self, at: &[f64], gradient: &mut [f64]) -> Result<()>;
 
-    /// An approximate Hessian at the point of the last [`Objective::slope`]; false if there is none.
+    /// An approximate Hessian at the point of the last [`Objective::slope`]; false if there is none (any more: BFGS
+    /// goes on from the last).
     fn curvature(&mut self, gradient: &[f64], hessian: &mut [f64]) -> bool;
 
     /// The size of a large change of each coordinate of a step.
     fn units(&self, at: &[f64], units: &mut [f64]);
 
-    /// The point that a step leads to.
-    fn retract(&mut self, at: &[f64], step: &[f64], to: &mut [f64]);
+    /// The point that a step leads to: the sum, if the coordinates of steps are those of points.
+    fn retract(&mut self, at: &[f64], step: &[f64], to: &mut [f64]) {
+        for ((to, at), step) in to.iter_mut().zip(at).zip(step) {
+            *to = at + step;
+        }
+    }
 }
 
 /// How a run ended; the point is in the minimiser.
@@ -67,8 +72,8 @@ pub(super) struct Minimizer {
     pub point: Vec<f64>,
     pub value: f64,
     pub trace: Trace,
+    pub hessian: Vec<f64>,
     gradient: Vec<f64>,
-    hessian: Vec<f64>,
     trial: Vec<f64>,
     last_gradient: Vec<f64>,
     step: Vec<f64>,
@@ -128,7 +133,7 @@ impl Minimizer {
             iterations: 0,
             distance: f64::NAN,
         };
-        let newton = self.first_hessian(objective);
+        let mut newton = self.first_hessian(objective);
         let (mut radius, mut previous) = (FIRST_RADIUS, f64::INFINITY);
         let (mut rejected, mut idle) = (0, 0);
         loop {
@@ -190,12 +195,13 @@ impl Minimizer {
             }
             std::mem::swap(&mut self.gradient, &mut self.last_gradient);
             objective.slope(&self.point, &mut self.gradient)?;
-            if newton && !objective.curvature(&self.gradient, &mut self.hessian) {
-                run.status = stuck(f64::INFINITY, 0.0);
-                return Ok(run);
-            }
+            newton = newton && objective.curvature(&self.gradient, &mut self.hessian);
             if !newton {
                 self.learn();
+            }
+            if !self.hessian.iter().all(|value| value.is_finite()) {
+                run.status = stuck(f64::INFINITY, 0.0);
+                return Ok(run);
             }
         }
     }
@@ -390,12 +396,6 @@ mod tests {
 
         fn curvature(&mut self, _: &[f64], _: &mut [f64]) -> bool {
             false
-        }
-
-        fn retract(&mut self, at: &[f64], step: &[f64], to: &mut [f64]) {
-            for ((to, at), step) in to.iter_mut().zip(at).zip(step) {
-                *to = at + step;
-            }
         }
 
         fn units(&self, _: &[f64], units: &mut [f64]) {
