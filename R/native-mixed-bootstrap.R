@@ -24,13 +24,27 @@ native_mixed_simulate <- function(fit, first, count, use_u, seed, call) {
   )
 }
 
-# What responses are drawn from; spherical random effects `u` are kept, or drawn if NULL.
+# What responses are drawn from; the random effects are kept at their modes, or else drawn.
 native_law <- function(fit, use_u) {
   columns <- fit$design$columns
   beta <- stats::setNames(numeric(length(columns)), columns)
   beta[names(fit$beta)] <- fit$beta
   list(
     theta = as.double(fit$theta), beta = unname(beta), sigma = fit$sigma,
-    dispersion = as.double(unname(fit$dispersion)), u = if (use_u) fit$u
+    dispersion = as.double(unname(fit$dispersion)), effects = if (use_u) kept_modes(fit)
   )
+}
+
+# The conditional modes of each core term, effects x levels.
+kept_modes <- function(fit) {
+  widths <- fit$structure$widths
+  effects <- vector("list", length(widths))
+  for (k in seq_along(fit$random)) {
+    term <- fit$random[[k]]
+    if (is.null(effects[[term$core]])) {
+      effects[[term$core]] <- matrix(0, widths[[term$core]], nrow(fit$b[[k]]))
+    }
+    effects[[term$core]][term$positions, ] <- t(fit$b[[k]])
+  }
+  effects
 }

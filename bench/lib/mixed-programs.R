@@ -20,23 +20,14 @@ refit_of <- function(program, fit) {
 
 # The criterion at a point near the optimum: a new one each time, so that nothing can be kept.
 evaluation_of <- function(program, fit) {
-  criterion <- switch(program,
-    ember = {
-      problem <- fit[c("statistics", "structure", "known", "REML")]
-      function(theta) do.call(mixed_criterion_of, c(problem, list(theta)))
-    },
-    lme4 = stats::update(fit, devFunOnly = TRUE)
-  )
-  theta <- switch(program, ember = fit$theta, lme4 = lme4::getME(fit, "theta"))
+  get_me <- switch(program, ember = ember::getME, lme4 = lme4::getME)
+  criterion <- get_me(fit, "devfun")
+  theta <- get_me(fit, "theta")
   count <- 0
   function() {
     count <<- count + 1
     criterion(theta * (1 + 1e-4 * sin(count)))
   }
-}
-
-mixed_criterion_of <- function(statistics, structure, known, reml, theta) {
-  ember:::mixed_criterion(statistics, structure, known, reml, theta)
 }
 
 # 1000 samples: the time of one is a thousandth of it.

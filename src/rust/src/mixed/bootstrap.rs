@@ -5,7 +5,6 @@ use ember_core::mixed::bootstrap::{Bootstrap, Replicate};
 use ember_core::mixed::criterion::Problem;
 use ember_core::mixed::cross_products::cross_products;
 use ember_core::mixed::simulate::{Law, Simulator};
-use ember_core::mixed::structure::Structure;
 use ember_core::nalgebra::DMatrix;
 use ember_core::{rng, Error};
 use extendr_api::prelude::*;
@@ -41,7 +40,7 @@ fn mixed_bootstrap(
     let bootstrap = Bootstrap {
         problem: &problem,
         rows: &rows,
-        law: &self::law(&law, &structure)?,
+        law: &self::law(&law)?,
         settings: &settings(&control)?,
         seed: seed(&fields)?,
         threads,
@@ -76,7 +75,7 @@ fn mixed_simulate(
     let structure = self::structure(&structure)?;
     let rows = RowsList::read(&rows)?;
     let rows = rows.rows()?;
-    let law = self::law(&law, &structure)?;
+    let law = self::law(&law)?;
     let simulator = Simulator::new(&rows, &structure, &law)?;
     let seed = two_integers(&seed)?;
     let first = first.max(1) as u64 - 1;
@@ -97,44 +96,35 @@ fn table(replicates: &[Replicate], values: fn(&Replicate) -> &Vec<f64>) -> RMatr
     write::matrix(&DMatrix::from_row_iterator(replicates.len(), columns, rows))
 }
 
-/// `list(theta, beta, sigma, dispersion, u)`: spherical effects `u` are kept, or drawn if NULL.
-fn law(list: &List, structure: &Structure) -> Result<Law> {
+/// `list(theta, beta, sigma, dispersion, effects)`: `effects` are kept, or drawn if NULL.
+fn law(list: &List) -> Result<Law> {
     let fields = Fields::of(list);
     let vector = |name| -> Result<Vec<f64>> { Ok(fields.reals(name)?.unwrap_or_default()) };
-    let theta = vector("theta")?;
-    let effects = match fields.value("u").and_then(|u| u.as_list()) {
-        Some(terms) => {
-            let terms = terms.values().enumerate();
-            let kept = terms.map(|(t, u)| kept_effects(t, &u, structure, &theta));
-            Some(kept.collect::<Result<_>>()?)
-        }
+    let effects = match fields
+        .value("effects")
+        .and_then(|effects| effects.as_list())
+    {
+        Some(terms) => Some(terms.values().map(|b| effects(&b)).collect::<Result<_>>()?),
         None => None,
     };
     Ok(Law {
+        theta: vector("theta")?,
         beta: vector("beta")?,
         sigma: fields.real("sigma")?,
         dispersion: vector("dispersion")?,
         effects,
-        theta,
     })
 }
 
-/// b = Λu, q × levels.
-fn kept_effects(
-    term: usize,
-    u: &Robj,
-    structure: &Structure,
-    theta: &[f64],
-) -> Result<DMatrix<f64>> {
-    let width = structure.widths.get(term).copied().unwrap_or(0);
-    match u.as_real_slice() {
-        Some(values) if u.nrows() == width && width > 0 => {
-            let u = DMatrix::from_column_slice(width, u.ncols(), values);
-            Ok(structure.lambda(term, theta) * u)
+/// b of one core term, q × levels.
+fn effects(b: &Robj) -> Result<DMatrix<f64>> {
+    match b.as_real_slice() {
+        Some(values) if values.len() == b.nrows() * b.ncols() => {
+            Ok(DMatrix::from_column_slice(b.nrows(), b.ncols(), values))
         }
         _ => Err(Error::Argument {
             argument: "fit",
-            message: "holds random effects that do not belong to its terms".into(),
+            message: "holds random effects that are no matrices of numbers".into(),
         }
         .into()),
     }
