@@ -1,7 +1,7 @@
 #' @rdname autoplot.ember_lmm
 #' @exportS3Method ggplot2::autoplot
 autoplot.ember_profile <- function(object, what = c("zeta", "density"),
-                                   which = levels(factor(object$.par)),
+                                   which = levels(droplevels(object$.par)),
                                    level = c(0.5, 0.8, 0.95), ...) {
   call <- rlang::current_env()
   what <- match_choice("what", call)
@@ -13,6 +13,8 @@ autoplot.ember_profile <- function(object, what = c("zeta", "density"),
       c(i = paste0("They are ", quoted(known), ".")), call
     )
   }
+  # A parameter that could not be moved (the correlation of an effect without variance) has no curve.
+  which <- which[table(object$.par)[which] > 2L]
   curves <- lapply(stats::setNames(nm = which), profile_curve, profile = object)
   if (what == "zeta") autoplot_zeta(curves, level) else autoplot_profile_density(curves)
 }
