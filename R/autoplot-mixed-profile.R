@@ -19,13 +19,17 @@ autoplot.ember_profile <- function(object, what = c("zeta", "density"),
   if (what == "zeta") autoplot_zeta(curves, level) else autoplot_profile_density(curves)
 }
 
-# The profile of a parameter through its points: zeta and its derivative on a grid. Both are
-# increasing, so that a monotone interpolation is right.
+# The profile of a parameter through its points: zeta and its derivative on a grid. Zeta increases,
+# unless the profile turns back, which it warned of.
 profile_curve <- function(name, profile) {
   rows <- profile[profile$.par == name, ]
   x <- rows[[name]]
   usable <- is.finite(x) & is.finite(rows$.zeta) & !duplicated(x)
-  zeta <- stats::splinefun(x[usable], rows$.zeta[usable], method = "hyman")
+  order <- which(usable)[order(x[usable])]
+  increasing <- !is.unsorted(rows$.zeta[order])
+  zeta <- stats::splinefun(
+    x[order], rows$.zeta[order], method = if (increasing) "hyman" else "natural"
+  )
   grid <- seq(min(x[usable]), max(x[usable]), length.out = 201L)
   data.frame(
     parameter = name, value = grid, zeta = zeta(grid),
