@@ -13,7 +13,7 @@ autoplot.ember_profile <- function(object, what = c("zeta", "density"),
       c(i = paste0("They are ", quoted(known), ".")), call
     )
   }
-  # A parameter that could not be moved (the correlation of an effect without variance) has no curve.
+  # A parameter that could not be moved (a correlation of an effect without variance) has no curve.
   which <- which[table(object$.par)[which] > 2L]
   curves <- lapply(stats::setNames(nm = which), profile_curve, profile = object)
   if (what == "zeta") autoplot_zeta(curves, level) else autoplot_profile_density(curves)
