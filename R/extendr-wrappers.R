@@ -20,6 +20,10 @@ mixed_simulate <- function(rows, structure, law, first, count, seed) .Call(wrap_
 #' @noRd
 mixed_fit <- function(rows, structure, known, reml, method, start, control) .Call(wrap__mixed_fit, rows, structure, known, reml, method, start, control)
 
+#' The criterion at the fit's parameters; see `native_mixed_criterion()`.
+#' @noRd
+mixed_criterion <- function(fit) .Call(wrap__mixed_criterion, fit)
+
 #' Covariances for Kenward and Roger's tests; see `native_mixed_kenward_roger()`.
 #' @noRd
 mixed_kenward_roger <- function(fit) .Call(wrap__mixed_kenward_roger, fit)

@@ -256,7 +256,7 @@ inform_singular <- function(fit) {
 singularity_words <- function(fit) {
   facts <- vapply(terms_of_labels(fit, fit$singular), function(term) {
     where <- paste0("`", term$group, "`")
-    diagonal <- term_factor(fit, term)
+    diagonal <- relative_factor(fit, term)
     zero <- rowSums(abs(diagonal)) < 1e-4
     if (all(zero)) {
       paste0(
@@ -288,14 +288,6 @@ singularity_words <- function(fit) {
 
 terms_of_labels <- function(fit, labels) {
   Filter(function(term) term$label %in% labels, fit$random)
-}
-
-# The relative covariance factor of a term, lower triangular.
-term_factor <- function(fit, term) {
-  q <- length(term$names)
-  lambda <- matrix(0, q, q)
-  lambda[lower.tri(lambda, diag = TRUE)] <- fit$theta[term$theta]
-  lambda
 }
 
 # The rows of a fit as the core reads them; with `y`, another response.

@@ -70,7 +70,7 @@ estimation_df <- function(fit, call) {
   }
   rows <- mixed_rows(fit)
   weight <- if (is.null(rows$weights)) 1 else rows$weights
-  residual <- rows$y - linear_predictor(fit, rows)
+  residual <- plain_residuals(fit, FALSE, rows)
   rates <- fitted_derivatives(fit, rows, weight, residual, free)
   mixed <- if (is.null(fit$known$sigma)) {
     m <- fit$nobs - if (fit$REML) length(fit$beta) else 0L

@@ -117,7 +117,9 @@ collect_new_rows <- function(fit, newdata, chosen, with_columns) {
   )
   dataclasses <- attr(terms, "dataClasses")
   if (!is.null(dataclasses)) stats::.checkMFClasses(dataclasses, frame)
-  x <- stats::model.matrix(terms, frame, contrasts.arg = fit$design$contrasts)
+  build <- stats::model.matrix
+  if (is_sparse_design(fit$terms, fit$frame)) build <- Matrix::sparse.model.matrix
+  x <- build(terms, frame, contrasts.arg = fit$design$contrasts)
   parts <- Map(function(term, mine) {
     if (!any(mine) && !with_columns) {
       return(NULL)
@@ -161,7 +163,7 @@ new_dispersion <- function(fit, newdata) {
 check_new_levels <- function(fit, rows, call) {
   for (k in seq_along(rows$parts)) {
     part <- rows$parts[[k]]
-    if (is.null(part) || !any(part$chosen)) next
+    if (!is_used(part)) next
     new <- unique(part$labels[is.na(part$codes)])
     if (length(new) > 0L) {
       group <- fit$random[[k]]$group
@@ -177,7 +179,7 @@ check_new_levels <- function(fit, rows, call) {
 
 # Rows with a missing value: NA, left out or an error, as the function `na_action` has it.
 apply_na_action <- function(rows, na_action) {
-  complete <- !is.na(rowSums(rows$x))
+  complete <- !is.na(Matrix::rowSums(rows$x))
   if (!is.null(rows$offset)) complete <- complete & !is.na(rows$offset)
   for (part in rows$parts) {
     if (!is.null(part)) {

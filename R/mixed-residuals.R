@@ -15,6 +15,7 @@
 #'   multiplied by the square root of the prior weight (and divided by the ratio of the residual
 #'   standard deviation of the group, in a model with `dispersion`); `"scaled"`: Pearson residuals
 #'   divided by [sigma()].
+#' @param fullHatMatrix Return the whole matrix (rows x rows, dense) instead of its diagonal?
 #' @param scaled Divide by [sigma()]?
 #' @param ... Not used.
 #' @returns Numeric vectors with the names of the rows. `rstudent()`: Pearson residuals divided by
@@ -47,21 +48,36 @@ residuals.ember_lmm <- function(object,
                                 scaled = FALSE, ...) {
   call <- rlang::current_env()
   type <- match_choice("type", call)
-  rows <- mixed_rows(object)
-  values <- rows$y - linear_predictor(object, rows)
-  precisions <- row_precisions(object, rows)
-  if (!type %in% c("response", "working") && !is.null(precisions)) {
-    values <- values * sqrt(precisions)
-  }
+  values <- plain_residuals(object, weighted = !type %in% c("response", "working"))
   if (scaled || type == "scaled") values <- values / object$sigma
   expand_rows(object, values)
+}
+
+# Without names, of the rows that were fitted.
+plain_residuals <- function(fit, weighted, rows = mixed_rows(fit)) {
+  values <- rows$y - linear_predictor(fit, rows)
+  precisions <- if (weighted) row_precisions(fit, rows)
+  if (is.null(precisions)) values else values * sqrt(precisions)
 }
 
 #' @rdname residuals.ember_lmm
 #' @importFrom stats hatvalues
 #' @export
-hatvalues.ember_lmm <- function(model, ...) {
+hatvalues.ember_lmm <- function(model,
+                                fullHatMatrix = FALSE, ...) { # nolint: object_name_linter.
+  if (fullHatMatrix) {
+    return(hat_matrix(model))
+  }
   expand_rows(model, native_mixed_leverages(model, call = rlang::current_env()))
+}
+
+# The matrix that maps the (weighted) response to its (weighted) fitted values, for fixed variances.
+hat_matrix <- function(fit) {
+  rows <- mixed_rows(fit)
+  design <- cbind(fixed_matrix(fit, rows), random_matrix(fit, term_rows(fit, rows)))
+  precisions <- row_precisions(fit, rows)
+  if (!is.null(precisions)) design <- sqrt(precisions) * design
+  as.matrix(design %*% (joint_covariance(fit) / fit$sigma^2) %*% Matrix::t(design))
 }
 
 #' @rdname residuals.ember_lmm

@@ -13,7 +13,7 @@
 #'
 #' @param object A fit of [lmm()].
 #' @param ddf Method for the degrees of freedom: `"Satterthwaite"`, `"Kenward-Roger"` or `"none"`.
-#' @param correlation Keep the correlations of the fixed effects? By default for up to 20 of them.
+#' @param correlation Keep the correlations of the fixed effects? By default for up to 12 of them.
 #' @param x A summary.
 #' @param digits Significant digits.
 #' @param symbolic.cor Print the correlations as symbols, see [symnum()]?
@@ -93,7 +93,7 @@ fixed_table <- function(fit, ddf, call) {
 }
 
 scaled_quantiles <- function(fit) {
-  quantiles <- stats::quantile(stats::residuals(fit, type = "scaled"), na.rm = TRUE)
+  quantiles <- stats::quantile(plain_residuals(fit, TRUE) / fit$sigma, names = FALSE)
   stats::setNames(quantiles, c("Min", "1Q", "Median", "3Q", "Max"))
 }
 
@@ -144,16 +144,19 @@ print_fixed_effects <- function(x, digits, stars) {
 }
 
 # Most fixed effects whose correlations are shown without asking.
-most_fixed_correlations <- 20L
+most_fixed_correlations <- 12L
 
 print_fixed_correlations <- function(x, correlation, symbolic) {
   p <- ncol(x$vcov)
   if (is.null(correlation)) {
     correlation <- p <= most_fixed_correlations
     if (!correlation) {
-      cat(
-        "\nCorrelations of the ", p, " fixed effects: print(summary(fit), correlation = TRUE).\n",
-        sep = ""
+      rlang::inform(
+        c(
+          paste("Correlations of", p, "fixed effects are not shown."),
+          i = "`print(summary(fit), correlation = TRUE)` shows them."
+        ),
+        class = "ember_message_correlation"
       )
     }
   }

@@ -10,6 +10,12 @@ native_mixed_model <- function(fit) {
   )
 }
 
+# The criterion at other theta; what the criterion does not profile out stays as it is in the fit.
+native_mixed_criterion <- function(fit, theta, call) {
+  fit$theta <- theta
+  native_result(mixed_criterion(native_mixed_model(fit)), call)
+}
+
 # list(vcov, vcov_adjusted, derivatives (p x p x r), covariance (r x r)); r are the variances and
 # covariances of the random terms that were estimated, then the residual variance.
 native_mixed_kenward_roger <- function(fit, call) {

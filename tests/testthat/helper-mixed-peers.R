@@ -25,8 +25,19 @@ gappy_study <- function() {
   data
 }
 
+# Models of lme4's own data sets.
+lme4_cases <- function() {
+  skip_if_not_installed("lme4")
+  list(
+    sleepstudy = list(Reaction ~ Days + (Days | Subject), lme4::sleepstudy),
+    Penicillin = list(diameter ~ 1 + (1 | plate) + (1 | sample), lme4::Penicillin, REML = FALSE),
+    Pastes = list(strength ~ 1 + (1 | batch / cask), lme4::Pastes),
+    cake = list(angle ~ recipe * temperature + (1 | recipe:replicate), lme4::cake)
+  )
+}
+
 # Formula, data and further arguments of lmm() and lmer().
-mixed_cases <- function() {
+peer_cases <- function() {
   list(
     slope = list(y ~ day + (day | person), study()),
     split = list(y ~ day + (1 | person) + (0 + day | person), study()),
@@ -62,10 +73,19 @@ peer_of <- function(case, fit) {
 }
 
 # Runs a check on every case: check(ours, lme4's, case).
-with_peers <- function(check, cases = mixed_cases()) {
+with_peers <- function(check, cases = peer_cases()) {
   skip_if_not_installed("lme4")
   for (name in names(cases)) {
     ours <- suppressMessages(fit_case(cases[[name]]))
     check(ours, peer_of(cases[[name]], ours), name, cases[[name]])
   }
+}
+
+# Lines of output without what only lme4 says: the arguments of the peer's call, its optimizer, the
+# class, and the empty lines it ends with.
+comparable_lines <- function(lines) {
+  lines <- lines[!grepl("^Control:|optimizer|isSingular|rank deficient|^fit warnings", lines)]
+  lines <- gsub("lmerModLmerTest|lmerMod", "ember_lmm", lines)
+  lines <- sub("likelihood . t-tests", "likelihood. t-tests", lines, fixed = TRUE)
+  lines[seq_len(max(which(nzchar(lines))))]
 }

@@ -7,12 +7,13 @@ test_that("without the correction the penalty is the sum of the leverages", {
 })
 
 test_that("with it, the penalty is the sum of the derivatives of the fitted values by refits", {
-  data <- study()[1:60, ]
+  data <- study()
   for (reml in c(TRUE, FALSE)) {
     fit <- lmm(y ~ day + (day | person), data = data, weights = weight, REML = reml)
+    expect_false(isSingular(fit))
     corrected <- conditional_aic(fit)
-    step <- 0.02
-    derivatives <- vapply(seq_len(60), function(i) {
+    step <- 0.5
+    derivatives <- vapply(seq_len(120), function(i) {
       moved <- vapply(c(step, -step), function(change) {
         y <- data$y
         y[[i]] <- y[[i]] + change
@@ -20,7 +21,7 @@ test_that("with it, the penalty is the sum of the derivatives of the fitted valu
       }, 0)
       (moved[[1L]] - moved[[2L]]) / (2 * step)
     }, 0)
-    expect_equal(attr(corrected, "df") - 1, sum(derivatives), tolerance = 1e-3)
+    expect_equal(attr(corrected, "df") - 1, sum(derivatives), tolerance = 1e-4)
     expect_gt(attr(corrected, "df"), attr(conditional_aic(fit, corrected = FALSE), "df"))
   }
 })

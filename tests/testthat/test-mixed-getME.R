@@ -37,12 +37,14 @@ test_that("every component is lme4's", {
 
 test_that("the criterion can be evaluated elsewhere", {
   skip_if_not_installed("lme4")
-  case <- mixed_cases()$slope
+  case <- peer_cases()$slope
   fit <- fit_case(case)
   theirs <- lme4::lmer(case[[1L]], case[[2L]], devFunOnly = TRUE)
   criterion <- getME(fit, "devfun")
   expect_equal(criterion(c(1, 0.1, 0.5)), theirs(c(1, 0.1, 0.5)), tolerance = 1e-10)
   expect_equal(criterion(fit$theta), fit$criterion)
+  expect_equal(as.function(fit)(fit$theta), fit$criterion)
+  expect_error(criterion(1), class = "ember_error_argument")
 })
 
 test_that("unknown components are named in the error", {

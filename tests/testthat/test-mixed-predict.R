@@ -151,6 +151,7 @@ test_that("new data that do not fit are refused with the reason", {
   )
   expect_error(predict(fit, level = 95), class = "ember_error_argument")
   expect_error(predict(fit, df = 0), class = "ember_error_argument")
+  expect_error(predict(fit, df = "many"), class = "ember_error_argument")
   expect_error(predict(fit, interval = "both"), class = "ember_error_argument")
 })
 

@@ -1,5 +1,5 @@
 test_that("the draws are lme4's where it draws what we draw", {
-  cases <- mixed_cases()
+  cases <- peer_cases()
   with_peers(function(ours, peer, name, case) {
     expect_equal(
       simulate(ours, nsim = 3, seed = 11), stats::simulate(peer, nsim = 3, seed = 11),

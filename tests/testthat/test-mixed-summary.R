@@ -1,33 +1,25 @@
-# lme4 repeats arguments of the peer's call, and ends with empty lines.
-comparable <- function(lines) {
-  lines <- lines[!grepl("^Control:|optimizer|isSingular|rank deficient|^fit warnings", lines)]
-  lines <- gsub("lmerModLmerTest|lmerMod", "ember_lmm", lines)
-  lines <- sub("likelihood . t-tests", "likelihood. t-tests", lines, fixed = TRUE)
-  lines[seq_len(max(which(nzchar(lines))))]
-}
-
 test_that("summaries read as lme4's, line by line", {
-  cases <- mixed_cases()
+  cases <- peer_cases()
   with_peers(function(ours, peer, name, case) {
     peer <- as(peer, "lmerMod")
-    theirs <- comparable(capture.output(print(summary(peer), correlation = TRUE)))
-    mine <- comparable(
+    theirs <- comparable_lines(capture.output(print(summary(peer), correlation = TRUE)))
+    mine <- comparable_lines(
       capture.output(print(summary(ours, ddf = "none"), correlation = TRUE))
     )
     expect_identical(mine, theirs, info = name)
-    theirs <- comparable(capture.output(print(peer)))
-    expect_identical(comparable(capture.output(print(ours))), theirs, info = name)
+    theirs <- comparable_lines(capture.output(print(peer)))
+    expect_identical(comparable_lines(capture.output(print(ours))), theirs, info = name)
   }, cases[names(cases) != "aliased"])
 })
 
 test_that("summaries with degrees of freedom read as lmerTest's", {
-  cases <- mixed_cases()
+  cases <- peer_cases()
   # lme4 breaks the title in the middle of the class.
   old <- options(width = 120)
   on.exit(options(old))
   with_peers(function(ours, peer, name, case) {
-    theirs <- comparable(capture.output(print(summary(peer), correlation = TRUE)))
-    mine <- comparable(capture.output(print(summary(ours), correlation = TRUE)))
+    theirs <- comparable_lines(capture.output(print(summary(peer), correlation = TRUE)))
+    mine <- comparable_lines(capture.output(print(summary(ours), correlation = TRUE)))
     expect_identical(mine, theirs, info = name)
   }, cases[c("slope", "crossed", "nested")])
 })
@@ -39,7 +31,7 @@ test_that("Kenward-Roger errors and degrees of freedom are pbkrtest's", {
     expect_equal(
       stats::coef(summary(ours, ddf = "Kenward-Roger")), theirs, tolerance = 1e-4, info = name
     )
-  }, mixed_cases()[c("slope", "offset")])
+  }, peer_cases()[c("slope", "offset")])
 })
 
 test_that("aliased coefficients have a row of NA and a note", {

@@ -83,6 +83,18 @@ fn missing(name: &'static str) -> Error {
     }
 }
 
+/// The criterion at the fit's parameters; see `native_mixed_criterion()`.
+/// @noRd
+#[extendr]
+fn mixed_criterion(fit: List) -> Result<f64> {
+    let fit = FitList::read(&fit)?;
+    let statistics = fit.statistics()?;
+    let problem = fit.problem(&statistics)?;
+    let mut factor = Factor::new(&statistics, &fit.structure)?;
+    let coordinates = problem.locate(&fit.parameters);
+    Ok(problem.criterion(&mut factor, &coordinates)?)
+}
+
 /// Covariances for Kenward and Roger's tests; see `native_mixed_kenward_roger()`.
 /// @noRd
 #[extendr]
@@ -247,6 +259,7 @@ fn curve(curve: &Curve) -> List {
 
 extendr_module! {
     mod uncertainty;
+    fn mixed_criterion;
     fn mixed_kenward_roger;
     fn mixed_satterthwaite;
     fn mixed_conditional_variances;

@@ -300,14 +300,15 @@ fn term_blocks(rows: &Rows, basis: &Basis, term: &TermRows) -> Part {
             rows,
             codes: &term.codes[start..start + height],
             start,
+            width: q,
             effects: &effects,
             x: &x.block,
         };
         match q {
-            1 => block.add(1, &mut diagonal, &mut fixed),
-            2 => block.add(2, &mut diagonal, &mut fixed),
-            3 => block.add(3, &mut diagonal, &mut fixed),
-            _ => block.add(q, &mut diagonal, &mut fixed),
+            1 => block.add::<1>(&mut diagonal, &mut fixed),
+            2 => block.add::<2>(&mut diagonal, &mut fixed),
+            3 => block.add::<3>(&mut diagonal, &mut fixed),
+            _ => block.add::<0>(&mut diagonal, &mut fixed),
         }
     }
     for block in diagonal
@@ -333,14 +334,15 @@ struct TermBlock<'a> {
     rows: &'a Rows<'a>,
     codes: &'a [i32],
     start: usize,
+    width: usize,
     effects: &'a Effects,
     x: &'a [f64],
 }
 
 impl TermBlock<'_> {
-    /// Adds lower triangles of ZᵀWZ and X̃ᵀWZ.
-    #[inline(always)]
-    fn add(&self, q: usize, diagonal: &mut [Vec<f64>], fixed: &mut [Vec<f64>]) {
+    /// Adds lower triangles of ZᵀWZ and X̃ᵀWZ, compiled for the width of the term (0: any).
+    fn add<const WIDTH: usize>(&self, diagonal: &mut [Vec<f64>], fixed: &mut [Vec<f64>]) {
+        let q = if WIDTH == 0 { self.width } else { WIDTH };
         let (z, wz) = (&self.effects.plain[..], &self.effects.weighted[..]);
         let p = self.x.len() / BLOCK_ROWS;
         for (i, &code) in self.codes.iter().enumerate() {
@@ -352,14 +354,11 @@ impl TermBlock<'_> {
                     block[a * q + b] += wz[a * BLOCK_ROWS + i] * z[b * BLOCK_ROWS + i];
                 }
             }
-            if p == 0 {
-                continue;
-            }
             let block = &mut fixed[group][level * q * p..][..q * p];
-            for (a, column) in block.chunks_exact_mut(p).enumerate() {
+            for a in 0..q {
                 let wz = wz[a * BLOCK_ROWS + i];
-                for (sum, x) in column.iter_mut().zip(self.x.chunks_exact(BLOCK_ROWS)) {
-                    *sum += wz * x[i];
+                for j in 0..p {
+                    block[a * p + j] += wz * self.x[j * BLOCK_ROWS + i];
                 }
             }
         }
