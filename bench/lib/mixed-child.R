@@ -1,6 +1,6 @@
-# Rscript mixed-child.R ember|lme4 TASK THREADS REPEATS CALLS FILE: does none, fit, refit, evaluation,
-# bootstrap or kenward_roger to the case in FILE and prints a table of one line. `none` only reads, so that its peak is
-# the memory that a fit starts from.
+# Rscript mixed-child.R ember|lme4 TASK THREADS REPEATS CALLS FILE: does none, fit, refit,
+# evaluation, bootstrap or kenward_roger to the case in FILE and prints a table of one line. `none`
+# only reads, so that its peak is the memory that a fit starts from.
 arguments <- commandArgs(TRUE)
 program <- arguments[[1L]]
 task <- arguments[[2L]]
