@@ -21,6 +21,7 @@ pub mod expansion;
 pub mod expect;
 pub mod factor;
 pub mod fit;
+mod frame;
 mod inverse;
 pub mod kenward_roger;
 mod layout;
