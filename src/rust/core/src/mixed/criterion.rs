@@ -266,7 +266,7 @@ impl<'a> Problem<'a> {
         };
         let (slopes, dispersed) = match self.regular_slopes(factor, precision) {
             Some(slopes) => (slopes, vec![0.0]),
-            None => self.slopes(factor, precision, &parameters),
+            None => self.slopes(factor, precision, &parameters)?,
         };
         for (value, &k) in gradient.iter_mut().zip(&self.free) {
             *value = slopes[k];
@@ -320,15 +320,18 @@ impl<'a> Problem<'a> {
         factor: &mut Factor,
         precision: f64,
         parameters: &Parameters,
-    ) -> (Vec<f64>, Vec<f64>) {
+    ) -> Result<(Vec<f64>, Vec<f64>)> {
         factor.selected_inverse(self.reml);
+        let selected = factor.selected().ok_or_else(|| Error::Numerical {
+            message: "the inverse of the cross-products could not be computed".into(),
+        })?;
         let mut slopes = vec![0.0; self.structure.parameters()];
         let mut dispersed = vec![0.0; self.groups()];
         let responses = &self.statistics.response.products;
         let both = self.statistics.design.products.iter().zip(responses);
         for (g, (products, response)) in both.enumerate() {
             let weight = parameters.dispersion[g].powi(-2);
-            let score = Score::of(self.statistics, factor, products, response);
+            let score = Score::of(self.statistics, factor, selected, products, response);
             for (slope, entry) in slopes.iter_mut().zip(&self.structure.entries) {
                 let at = entry.column * self.structure.widths[entry.term] + entry.row;
                 let log_det = score.log_det[entry.term][at];
@@ -337,6 +340,6 @@ impl<'a> Problem<'a> {
             let n = self.statistics.group_rows()[g] as f64;
             dispersed[g] = 2.0 * (n - weight * (score.trace + precision * score.rss));
         }
-        (slopes, dispersed)
+        Ok((slopes, dispersed))
     }
 }

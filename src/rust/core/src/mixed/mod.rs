@@ -10,6 +10,7 @@ pub mod bootstrap;
 mod boundary;
 mod chain;
 pub mod coincidence;
+mod conditioned;
 mod constrain;
 pub mod converged;
 pub mod covariances;
