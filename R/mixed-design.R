@@ -92,8 +92,9 @@ is_sparse_design <- function(terms, frame) {
   if (length(factors) == 0L) {
     return(FALSE)
   }
-  size <- vapply(frame[rownames(factors)], count_columns, 0)
-  used <- vapply(frame[rownames(factors)], count_filled, 0)
+  variables <- frame[seq_len(nrow(factors))]
+  size <- vapply(variables, count_columns, 0)
+  used <- vapply(variables, count_filled, 0)
   columns <- apply(factors, 2L, function(rule) prod((size - (rule == 1L & used < size))[rule > 0L]))
   filled <- apply(factors, 2L, function(rule) prod(used[rule > 0L]))
   total <- sum(columns)

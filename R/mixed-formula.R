@@ -118,7 +118,8 @@ nested_groups <- function(group) {
   }
   operator <- operator_of(group)
   if (operator == "(") {
-    return(nested_groups(group[[2L]]))
+    inside <- nested_groups(group[[2L]])
+    return(if (length(inside) > 1L) inside else list(group))
   }
   if (operator != "/") {
     return(list(group))
