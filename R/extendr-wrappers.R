@@ -8,6 +8,10 @@ native_core_version <- function() .Call(wrap__native_core_version)
 #' @noRd
 em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures, control)
 
+#' Fits a linear mixed model; see `native_mixed_fit()`.
+#' @noRd
+mixed_fit <- function(rows, structure, known, reml, method, start, control) .Call(wrap__mixed_fit, rows, structure, known, reml, method, start, control)
+
 #' Covariance matrix of the reported coefficients.
 #' @noRd
 mixture_information <- function(x, weights, mixture, known, estimator, scale, threads) .Call(wrap__mixture_information, x, weights, mixture, known, estimator, scale, threads)

@@ -11,6 +11,8 @@ pub enum Step {
     Squarem(f64),
     /// Anderson mixing over this many past differences.
     Anderson(usize),
+    /// A Newton step of a directly minimised criterion, of this length in units of its coordinates.
+    Newton(f64),
 }
 
 impl Step {
@@ -21,6 +23,7 @@ impl Step {
             Step::Em => "em",
             Step::Squarem(_) => "squarem",
             Step::Anderson(_) => "anderson",
+            Step::Newton(_) => "newton",
         }
     }
 
@@ -29,7 +32,7 @@ impl Step {
         match self {
             Step::Start => 0.0,
             Step::Em => 1.0,
-            Step::Squarem(length) => length,
+            Step::Squarem(length) | Step::Newton(length) => length,
             Step::Anderson(differences) => differences as f64,
         }
     }

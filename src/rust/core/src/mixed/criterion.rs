@@ -320,6 +320,7 @@ impl Score {
         let selected = factor.selected();
         let p = statistics.fixed_columns();
         let terms = statistics.terms();
+        let design = &statistics.design;
         let widths = statistics.widths();
         let beta = DVector::from_column_slice(factor.rotated_coefficients());
         let mut log_det: Vec<DMatrix<f64>> = widths.iter().map(|&q| DMatrix::zeros(q, q)).collect();
@@ -338,10 +339,11 @@ impl Score {
             let (q, levels) = (widths[t], statistics.levels()[t]);
             let mut residual = DVector::from_column_slice(&response.effects[t]);
             let s_diagonal = selected.map_or(&none[..], |s| s.diagonal(t));
-            let s_fixed = selected.map_or(&none[..], |s| s.fixed(t));
+            let s_fixed = design.dense_fixed(t, selected.map_or(&none[..], |s| s.fixed(t)));
+            let fixed = design.dense_fixed(t, &products.fixed[t]);
             for l in 0..levels {
                 let a = DMatrixView::from_slice(&products.diagonal[t][l * q * q..], q, q);
-                let f = DMatrixView::from_slice(&products.fixed[t][l * p * q..], p, q);
+                let f = DMatrixView::from_slice(&fixed[l * p * q..], p, q);
                 let s = DMatrixView::from_slice(&s_diagonal[l * q * q..], q, q);
                 let sf = DMatrixView::from_slice(&s_fixed[l * p * q..], p, q);
                 log_det[t] += a * factor.lambda(t) * s + f.tr_mul(&sf);

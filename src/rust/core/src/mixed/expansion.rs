@@ -77,7 +77,7 @@ impl Regression {
                     term,
                     own,
                     &products.diagonal[term],
-                    &products.fixed[term],
+                    &statistics.design.dense_fixed(term, &products.fixed[term]),
                     weight,
                 );
             }

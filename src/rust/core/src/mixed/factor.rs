@@ -1,36 +1,57 @@
 //! Cholesky factor of the scaled augmented cross-products (Bates et al. 2015, section 3; eq. 18-26).
+//!
+//! [`super::layout`] says which block goes where, [`super::chain`] eliminates the terms that stay block
+//! diagonal, [`super::tail`] factorises the rest. An evaluation allocates nothing.
+
+use std::sync::{Arc, OnceLock};
 
 use nalgebra::{DMatrix, DVector};
 
-use super::cross_products::{CrossProducts, Products};
-use super::selected_inverse::SelectedInverse;
+use super::chain::{self, backward, forward, Eliminated, LinkFactor, Source};
+use super::cross_products::{CrossProducts, Design, Products, ResponseProducts};
+use super::layout::Layout;
+use super::selected_inverse::{SelectedInverse, TailInverse};
 use super::structure::Structure;
+use super::tail::Tail;
 use crate::error::{Error, Result};
-use crate::linalg;
 
 /// L Lᵀ = M = [ΛᵀZᵀWZΛ + I, ΛᵀZᵀWX̃; ·, X̃ᵀWX̃] and what follows from it at one θ.
 #[derive(Debug, Clone)]
 pub struct Factor {
-    widths: Vec<usize>,
-    levels: Vec<usize>,
-    /// Where each term starts in u; then where β̃ starts.
-    starts: Vec<usize>,
-    transform: DMatrix<f64>,
-    transform_log_det: f64,
+    pub(super) design: Arc<Design>,
+    pub(super) layout: Arc<Layout>,
+    pub(super) lambdas: Vec<DMatrix<f64>>,
+    pub(super) links: Vec<LinkFactor>,
+    pub(super) tail: Tail,
+    eliminated: Eliminated,
     origin: DVector<f64>,
-    lambdas: Vec<DMatrix<f64>>,
-    lower: DMatrix<f64>,
-    solution: DVector<f64>,
-    penalized_rss: f64,
-    pairs: Vec<super::cross_products::Pairs>,
+    transform_log_det: f64,
+    log_det_random: f64,
+    log_det_rotated: f64,
+    /// Sums over the dispersion groups, when there are several.
+    combined: Option<(Products, ResponseProducts)>,
+    solution: OnceLock<Solution>,
     selected: Option<SelectedInverse>,
+    inverse: TailInverse,
+}
+
+/// û and β̃.
+#[derive(Debug, Clone)]
+struct Solution {
+    /// q values per level, term by term.
+    effects: Vec<f64>,
+    /// Where each term starts.
+    starts: Vec<usize>,
+    /// The tail without y.
+    tail: Vec<f64>,
 }
 
 impl Factor {
     /// Room for the factor of these statistics.
     ///
     /// # Errors
-    /// [`Error::Argument`] when the structure does not fit the terms.
+    /// [`Error::Argument`] when the structure does not fit the terms, or the terms cross so much that a dense
+    /// matrix of several GB would be needed.
     pub fn new(statistics: &CrossProducts, structure: &Structure) -> Result<Self> {
         structure.validate()?;
         if structure.widths != statistics.widths() {
@@ -39,26 +60,36 @@ impl Factor {
                 message: "gave a covariance structure of other terms than the data".into(),
             });
         }
-        let widths = statistics.widths().to_vec();
-        let levels = statistics.levels().to_vec();
-        let mut starts = vec![0];
-        for (q, l) in widths.iter().zip(&levels) {
-            starts.push(starts[starts.len() - 1] + q * l);
-        }
-        let size = starts[widths.len()] + statistics.fixed_columns();
+        let design = Arc::clone(&statistics.design);
+        let layout = Layout::of(&design)?;
+        let widths = &design.widths;
+        let links = layout
+            .links
+            .iter()
+            .map(|link| LinkFactor::new(&layout, link))
+            .collect();
+        let groups = design.products.len();
         Ok(Factor {
             lambdas: widths.iter().map(|&q| DMatrix::zeros(q, q)).collect(),
-            widths,
-            levels,
-            starts,
-            transform: statistics.transform().clone(),
-            transform_log_det: statistics.design.basis.log_det(),
+            links,
+            tail: Tail::new(&layout, widths.iter().copied().max().unwrap_or(0)),
+            eliminated: Eliminated {
+                corner: vec![0.0; layout.dense * layout.dense],
+                log_det: 0.0,
+            },
             origin: statistics.response.origin.clone(),
-            lower: DMatrix::zeros(size, size),
-            solution: DVector::zeros(size),
-            penalized_rss: 0.0,
-            pairs: statistics.pairs().to_vec(),
+            transform_log_det: design.basis.log_det(),
+            log_det_random: 0.0,
+            log_det_rotated: 0.0,
+            combined: (groups > 1).then(|| {
+                let response = &statistics.response.products[0];
+                (design.products[0].clone(), response.clone())
+            }),
+            solution: OnceLock::new(),
             selected: None,
+            inverse: TailInverse::default(),
+            layout: Arc::new(layout),
+            design,
         })
     }
 
@@ -66,7 +97,8 @@ impl Factor {
     /// groups (empty: all 1).
     ///
     /// # Errors
-    /// [`Error::Numerical`] when θ is not finite or so large that the arithmetic breaks down.
+    /// [`Error::Numerical`] or [`Error::NotPositiveDefinite`] when θ is not finite or so large that the
+    /// arithmetic breaks down.
     pub fn update(
         &mut self,
         statistics: &CrossProducts,
@@ -74,148 +106,104 @@ impl Factor {
         theta: &[f64],
         dispersion: &[f64],
     ) -> Result<()> {
-        let precision = |group: usize| dispersion.get(group).map_or(1.0, |ratio| ratio.powi(-2));
-        for (t, lambda) in self.lambdas.iter_mut().enumerate() {
-            *lambda = structure.lambda(t, theta);
+        self.solution.take();
+        for (entry, &value) in structure.entries.iter().zip(theta) {
+            self.lambdas[entry.term][(entry.row, entry.column)] = value;
         }
         self.origin.copy_from(&statistics.response.origin);
-        self.lower.fill(0.0);
-        let mut right = DVector::zeros(self.lower.nrows());
-        let mut square = 0.0;
-        let beta = self.starts[self.widths.len()];
-        let groups = statistics
-            .design
-            .products
-            .iter()
-            .zip(&statistics.response.products);
-        for (g, (products, response)) in groups.enumerate() {
-            let weight = precision(g);
-            self.assemble(products, weight);
-            for (t, effects) in response.effects.iter().enumerate() {
-                let q = self.widths[t];
-                for (l, effect) in effects.chunks_exact(q).enumerate() {
-                    let scaled =
-                        self.lambdas[t].tr_mul(&DVector::from_column_slice(effect)) * weight;
-                    let mut part = right.rows_mut(self.starts[t] + l * q, q);
-                    part += scaled;
-                }
+        let design = &*statistics.design;
+        let mut combined = self.combined.take();
+        let (products, response) = match &mut combined {
+            Some((products, response)) => {
+                combine(statistics, dispersion, products, response);
+                (&*products, &*response)
             }
-            let mut part = right.rows_mut(beta, response.fixed.len());
-            part += &response.fixed * weight;
-            square += response.square * weight;
-        }
-        for k in 0..beta {
-            self.lower[(k, k)] += 1.0;
-        }
-        if !self.lower.iter().all(|x| x.is_finite()) {
-            return Err(Error::Numerical {
+            None => (&design.products[0], &statistics.response.products[0]),
+        };
+        let source = Source {
+            design,
+            products,
+            response,
+            lambdas: &self.lambdas,
+        };
+        let layout = &self.layout;
+        chain::eliminate(layout, &source, &mut self.links, &mut self.eliminated);
+        self.tail
+            .fill(layout, &source, &self.links, &self.eliminated.corner);
+        self.combined = combined;
+        let (random, fixed) = self.tail.factorise(&self.layout)?;
+        self.log_det_random = self.eliminated.log_det + random;
+        self.log_det_rotated = fixed;
+        if (self.log_det_random + fixed + self.penalized_rss()).is_finite() {
+            Ok(())
+        } else {
+            Err(Error::Numerical {
                 message: "the variance parameters are out of range".into(),
-            });
+            })
         }
-        linalg::factorise(&mut self.lower)?;
-        self.lower.solve_lower_triangular_mut(&mut right);
-        self.penalized_rss = square - right.norm_squared();
-        self.lower.tr_solve_lower_triangular_mut(&mut right);
-        self.solution = right;
-        Ok(())
-    }
-
-    /// Adds `weight` times the scaled products to the lower triangle.
-    fn assemble(&mut self, products: &Products, weight: f64) {
-        let beta = self.starts[self.widths.len()];
-        let p = products.gram.nrows();
-        for (t, blocks) in products.diagonal.iter().enumerate() {
-            let (q, lambda) = (self.widths[t], &self.lambdas[t]);
-            for l in 0..self.levels[t] {
-                let at = self.starts[t] + l * q;
-                let block = DMatrix::from_column_slice(q, q, &blocks[l * q * q..(l + 1) * q * q]);
-                let mut view = self.lower.view_mut((at, at), (q, q));
-                view += lambda.tr_mul(&block) * lambda * weight;
-                let fixed = &products.fixed[t][l * p * q..(l + 1) * p * q];
-                let mut view = self.lower.view_mut((beta, at), (p, q));
-                view += DMatrix::from_column_slice(p, q, fixed) * lambda * weight;
-            }
-        }
-        for (pairs, values) in self.pairs.iter().zip(&products.pairs) {
-            let (a, b) = (pairs.first, pairs.second);
-            let (qa, qb) = (self.widths[a], self.widths[b]);
-            for l in 0..self.levels[a] {
-                for e in pairs.starts[l]..pairs.starts[l + 1] {
-                    let block = &values[e * qa * qb..(e + 1) * qa * qb];
-                    let block = self.lambdas[a].tr_mul(&DMatrix::from_column_slice(qa, qb, block))
-                        * &self.lambdas[b]
-                        * weight;
-                    let row = self.starts[a] + l * qa;
-                    let column = self.starts[b] + pairs.levels[e] as usize * qb;
-                    if row > column {
-                        let mut view = self.lower.view_mut((row, column), (qa, qb));
-                        view += block;
-                    } else {
-                        let mut view = self.lower.view_mut((column, row), (qb, qa));
-                        view += block.transpose();
-                    }
-                }
-            }
-        }
-        let mut view = self.lower.view_mut((beta, beta), (p, p));
-        view += &products.gram * weight;
-    }
-
-    fn beta(&self) -> usize {
-        self.starts[self.widths.len()]
     }
 
     /// log |ΛᵀZᵀWZΛ + I|.
     pub fn log_det_random(&self) -> f64 {
-        2.0 * (0..self.beta())
-            .map(|k| self.lower[(k, k)].ln())
-            .sum::<f64>()
+        self.log_det_random
     }
 
     /// log |R_X|², in the user's columns of X (those kept).
     pub fn log_det_fixed(&self) -> f64 {
-        let size = self.lower.nrows();
-        let rotated = 2.0
-            * (self.beta()..size)
-                .map(|k| self.lower[(k, k)].ln())
-                .sum::<f64>();
-        rotated - self.transform_log_det
+        self.log_det_rotated - self.transform_log_det
     }
 
     /// min over (u, β) of |y - ZΛu - Xβ|²_W + |u|².
     pub fn penalized_rss(&self) -> f64 {
-        self.penalized_rss
+        self.tail.at(self.layout.size, self.layout.size)
     }
 
     /// β̂ of the columns kept.
     pub fn coefficients(&self) -> DVector<f64> {
-        let beta = self.beta();
-        &self.transform * self.solution.rows(beta, self.lower.nrows() - beta) + &self.origin
+        let mut beta = DVector::zeros(self.layout.size - self.layout.random);
+        self.design
+            .basis
+            .apply(self.rotated_coefficients(), beta.as_mut_slice());
+        beta + &self.origin
     }
 
     /// (XᵀV⁻¹X)⁻¹ with V = ZΛΛᵀZᵀ + W⁻¹; times σ² the covariance of β̂.
     pub fn coefficient_covariance(&self) -> DMatrix<f64> {
-        let (beta, p) = (self.beta(), self.lower.nrows() - self.beta());
-        let lower = self.lower.view((beta, beta), (p, p)).into_owned();
-        let root = &self.transform * linalg::inverse_lower(&lower).transpose();
+        let p = self.layout.size - self.layout.random;
+        let random = self.layout.random;
+        let lower = DMatrix::from_fn(p, p, |i, j| match i >= j {
+            true => self.tail.at(random + i, random + j),
+            false => 0.0,
+        });
+        let root = self
+            .design
+            .basis
+            .times(&crate::linalg::inverse_lower(&lower).transpose());
         &root * root.transpose()
     }
 
     /// û of each core term, q × levels.
     pub fn spherical_effects(&self) -> Vec<DMatrix<f64>> {
-        (0..self.widths.len())
-            .map(|t| DMatrix::from_column_slice(self.widths[t], self.levels[t], self.effects(t)))
+        let terms = self
+            .design
+            .widths
+            .iter()
+            .zip(&self.design.levels)
+            .enumerate();
+        terms
+            .map(|(t, (&q, &levels))| DMatrix::from_column_slice(q, levels, self.effects(t)))
             .collect()
     }
 
     /// û of a core term: q values per level.
     pub fn effects(&self, term: usize) -> &[f64] {
-        &self.solution.as_slice()[self.starts[term]..self.starts[term + 1]]
+        let solution = self.solution();
+        &solution.effects[solution.starts[term]..solution.starts[term + 1]]
     }
 
     /// β̂ in the basis of the statistics, from their origin.
     pub(super) fn rotated_coefficients(&self) -> &[f64] {
-        &self.solution.as_slice()[self.beta()..]
+        &self.solution().tail[self.layout.random..]
     }
 
     /// Λ_t of the last update.
@@ -225,56 +213,13 @@ impl Factor {
 
     /// M⁻¹ on the pattern of the data; without `fixed` that of ΛᵀZᵀWZΛ + I alone (given β).
     pub fn selected_inverse(&mut self, fixed: bool) -> &SelectedInverse {
-        let (beta, size) = (self.beta(), self.lower.nrows());
-        let p = size - beta;
-        let used = if fixed { size } else { beta };
-        let inverse = linalg::inverse_lower(&self.lower.view((0, 0), (used, used)).into_owned());
-        let mut full: DMatrix<f64> = DMatrix::zeros(size, size);
-        full.view_mut((0, 0), (used, used))
-            .copy_from(&inverse.tr_mul(&inverse));
-        let block = |row: usize, column: usize, rows: usize, columns: usize| {
-            full.view((row, column), (rows, columns))
-                .into_owned()
-                .as_slice()
-                .to_vec()
-        };
-        let terms = 0..self.widths.len();
-        let level = |t: usize, l: usize| self.starts[t] + l * self.widths[t];
-        let selected = SelectedInverse {
-            diagonal: terms
-                .clone()
-                .map(|t| {
-                    let q = self.widths[t];
-                    (0..self.levels[t])
-                        .flat_map(|l| block(level(t, l), level(t, l), q, q))
-                        .collect()
-                })
-                .collect(),
-            fixed: terms
-                .map(|t| {
-                    let q = self.widths[t];
-                    (0..self.levels[t])
-                        .flat_map(|l| block(beta, level(t, l), p, q))
-                        .collect()
-                })
-                .collect(),
-            pairs: self
-                .pairs
-                .iter()
-                .map(|pairs| {
-                    let (a, b) = (pairs.first, pairs.second);
-                    let mut values = Vec::new();
-                    for l in 0..self.levels[a] {
-                        for &k in &pairs.levels[pairs.starts[l]..pairs.starts[l + 1]] {
-                            let at = (level(a, l), level(b, k as usize));
-                            values.extend(block(at.0, at.1, self.widths[a], self.widths[b]));
-                        }
-                    }
-                    values
-                })
-                .collect(),
-            coefficients: full.view((beta, beta), (p, p)).into_owned(),
-        };
+        let mut selected = self
+            .selected
+            .take()
+            .unwrap_or_else(|| SelectedInverse::new(&self.design));
+        let mut inverse = std::mem::take(&mut self.inverse);
+        selected.update(self, &mut inverse, fixed);
+        self.inverse = inverse;
         self.selected.insert(selected)
     }
 
@@ -286,14 +231,209 @@ impl Factor {
     /// Replaces a vector r in (u, β) space (core terms in order, q values per level; then β of the columns
     /// kept, user's units) by M⁻¹ r.
     pub fn solve(&self, vector: &mut [f64]) {
-        let beta = self.beta();
-        let mut right = DVector::from_column_slice(vector);
-        let rotated = self.transform.tr_mul(&right.rows(beta, right.len() - beta));
-        right.rows_mut(beta, rotated.len()).copy_from(&rotated);
-        self.lower.solve_lower_triangular_mut(&mut right);
-        self.lower.tr_solve_lower_triangular_mut(&mut right);
-        let back = &self.transform * right.rows(beta, rotated.len());
-        right.rows_mut(beta, back.len()).copy_from(&back);
-        vector.copy_from_slice(right.as_slice());
+        let layout = &*self.layout;
+        let starts = self.starts();
+        let effects = starts[starts.len() - 1];
+        let (effects, beta) = vector.split_at_mut(effects);
+        let mut tail = vec![0.0; layout.size];
+        for &(term, start) in &layout.rest {
+            let values = &effects[starts[term]..starts[term + 1]];
+            tail[start..start + values.len()].copy_from_slice(values);
+        }
+        self.design
+            .basis
+            .apply_transposed(beta, &mut tail[layout.random..]);
+        self.forward(&starts, effects, &mut tail);
+        for j in 0..layout.size {
+            let column = &self.tail.lower[j * self.tail.height..][..layout.size];
+            tail[j] /= column[j];
+            let value = tail[j];
+            tail[j + 1..]
+                .iter_mut()
+                .zip(&column[j + 1..])
+                .for_each(|(x, l)| *x -= l * value);
+        }
+        self.backward(&starts, effects, &mut tail);
+        self.design.basis.apply(&tail[layout.random..], beta);
+    }
+
+    /// Where each term starts in a vector of effects.
+    fn starts(&self) -> Vec<usize> {
+        let mut starts = vec![0];
+        for (q, levels) in self.design.widths.iter().zip(&self.design.levels) {
+            starts.push(starts[starts.len() - 1] + q * levels);
+        }
+        starts
+    }
+
+    fn solution(&self) -> &Solution {
+        self.solution.get_or_init(|| {
+            let layout = &*self.layout;
+            let starts = self.starts();
+            let mut effects = vec![0.0; starts[starts.len() - 1]];
+            // The dense row of y is L⁻¹ times the right side already.
+            for (link, factor) in layout.links.iter().zip(&self.links) {
+                let values = factor.dense.chunks_exact(layout.dense);
+                let to = &mut effects[starts[link.term]..starts[link.term + 1]];
+                to.iter_mut()
+                    .zip(values)
+                    .for_each(|(u, column)| *u = column[layout.dense - 1]);
+            }
+            let mut tail: Vec<f64> = (0..layout.size)
+                .map(|j| self.tail.at(layout.size, j))
+                .collect();
+            self.backward(&starts, &mut effects, &mut tail);
+            Solution {
+                effects,
+                starts,
+                tail,
+            }
+        })
+    }
+
+    /// The chain part of L⁻¹ r in place, and what it leaves of the tail.
+    fn forward(&self, starts: &[usize], effects: &mut [f64], tail: &mut [f64]) {
+        let layout = &*self.layout;
+        let p = layout.dense - 1;
+        for (link, factor) in layout.links.iter().zip(&self.links) {
+            let q = link.width;
+            for level in 0..link.levels {
+                let at = starts[link.term] + level * q;
+                let mut u = effects[at..at + q].to_vec();
+                forward(q, &factor.diagonal[level * q * q..][..q * q], &mut u);
+                effects[at..at + q].copy_from_slice(&u);
+                for e in link.rows.range(level) {
+                    let row = &factor.rows[e * q..][..q];
+                    tail[link.rows.indices[e] as usize] -= chain::inner(q, row, &u);
+                }
+                let dense = &factor.dense[level * q * layout.dense..][..q * layout.dense];
+                for (column, u) in dense.chunks_exact(layout.dense).zip(&u) {
+                    let to = tail[layout.listed..].iter_mut().zip(&column[..p]);
+                    to.for_each(|(x, l)| *x -= l * u);
+                }
+                for (k, parent) in link.parents.iter().enumerate() {
+                    let Some((above, block)) = self.parent_block(link, factor, k, level) else {
+                        continue;
+                    };
+                    let other = &layout.links[parent.link];
+                    let to = &mut effects[starts[other.term] + above * other.width..];
+                    for (to, column) in to.iter_mut().zip(block.chunks_exact(q)) {
+                        *to -= chain::inner(q, column, &u);
+                    }
+                }
+            }
+        }
+    }
+
+    /// L⁻ᵀ in place, tail first.
+    fn backward(&self, starts: &[usize], effects: &mut [f64], tail: &mut [f64]) {
+        let layout = &*self.layout;
+        let size = layout.size;
+        for j in (0..size).rev() {
+            let column = &self.tail.lower[j * self.tail.height..][..size];
+            let below: f64 = column[j + 1..]
+                .iter()
+                .zip(&tail[j + 1..])
+                .map(|(l, x)| l * x)
+                .sum();
+            tail[j] = (tail[j] - below) / column[j];
+        }
+        for &(term, start) in &layout.rest {
+            let to = &mut effects[starts[term]..starts[term + 1]];
+            to.copy_from_slice(&tail[start..start + to.len()]);
+        }
+        let p = layout.dense - 1;
+        let mut u = Vec::new();
+        for (link, factor) in layout.links.iter().zip(&self.links).rev() {
+            let q = link.width;
+            for level in 0..link.levels {
+                let at = starts[link.term] + level * q;
+                u.clear();
+                u.extend_from_slice(&effects[at..at + q]);
+                for e in link.rows.range(level) {
+                    let x = tail[link.rows.indices[e] as usize];
+                    let row = &factor.rows[e * q..][..q];
+                    u.iter_mut().zip(row).for_each(|(u, l)| *u -= l * x);
+                }
+                let dense = &factor.dense[level * q * layout.dense..][..q * layout.dense];
+                for (column, u) in dense.chunks_exact(layout.dense).zip(&mut u) {
+                    let below = column[..p].iter().zip(&tail[layout.listed..]);
+                    *u -= below.map(|(l, x)| l * x).sum::<f64>();
+                }
+                for (k, parent) in link.parents.iter().enumerate() {
+                    let Some((above, block)) = self.parent_block(link, factor, k, level) else {
+                        continue;
+                    };
+                    let other = &layout.links[parent.link];
+                    let from = &effects[starts[other.term] + above * other.width..];
+                    for (x, column) in from.iter().zip(block.chunks_exact(q)) {
+                        u.iter_mut().zip(column).for_each(|(u, l)| *u -= l * x);
+                    }
+                }
+                backward(q, &factor.diagonal[level * q * q..][..q * q], &mut u);
+                effects[at..at + q].copy_from_slice(&u);
+            }
+        }
+    }
+
+    /// The level of the k-th parent that a level is nested in, and the transposed block of L.
+    pub(super) fn parent_block<'a>(
+        &self,
+        link: &super::layout::Link,
+        factor: &'a LinkFactor,
+        k: usize,
+        level: usize,
+    ) -> Option<(usize, &'a [f64])> {
+        let parent = &link.parents[k];
+        let pairs = &self.design.pairs[parent.pairs];
+        let above = *pairs.levels[pairs.range(level)].first()?;
+        let size = link.width * self.layout.links[parent.link].width;
+        Some((above as usize, &factor.parents[k][level * size..][..size]))
+    }
+}
+
+/// Sums the products of the dispersion groups, each with its precision.
+fn combine(
+    statistics: &CrossProducts,
+    dispersion: &[f64],
+    products: &mut Products,
+    response: &mut ResponseProducts,
+) {
+    let precision = |group: usize| dispersion.get(group).map_or(1.0, |ratio| ratio.powi(-2));
+    let all = &statistics.design.products;
+    let sum = |to: &mut [f64], of: &dyn Fn(&Products) -> &[f64]| {
+        to.fill(0.0);
+        for (group, products) in all.iter().enumerate() {
+            let weight = precision(group);
+            to.iter_mut()
+                .zip(of(products))
+                .for_each(|(to, x)| *to += weight * x);
+        }
+    };
+    for t in 0..statistics.terms() {
+        sum(&mut products.diagonal[t], &|products| &products.diagonal[t]);
+        sum(&mut products.fixed[t], &|products| &products.fixed[t]);
+    }
+    for k in 0..products.pairs.len() {
+        sum(&mut products.pairs[k], &|products| &products.pairs[k]);
+    }
+    sum(products.gram.as_mut_slice(), &|products| {
+        products.gram.as_slice()
+    });
+    response
+        .effects
+        .iter_mut()
+        .for_each(|effects| effects.fill(0.0));
+    response.fixed.fill(0.0);
+    response.square = 0.0;
+    for (group, part) in statistics.response.products.iter().enumerate() {
+        let weight = precision(group);
+        for (to, effects) in response.effects.iter_mut().zip(&part.effects) {
+            to.iter_mut()
+                .zip(effects)
+                .for_each(|(to, x)| *to += weight * x);
+        }
+        response.fixed.axpy(weight, &part.fixed, 1.0);
+        response.square += weight * part.square;
     }
 }

@@ -3,7 +3,14 @@
 //! y = X β + Z b + e with b = Λ(θ) u, u ~ N(0, σ² I) and e ~ N(0, σ² W⁻¹). The rows enter once, as
 //! cross-products; everything after that costs nothing per row.
 
+mod accumulate;
+mod average_information;
 pub mod basis;
+mod boundary;
+mod chain;
+pub mod coincidence;
+mod constrain;
+pub mod converged;
 pub mod covariances;
 pub mod criterion;
 pub mod cross_products;
@@ -11,14 +18,20 @@ pub mod em;
 pub mod expansion;
 pub mod expect;
 pub mod factor;
+pub mod fit;
 pub mod kenward_roger;
+mod layout;
 pub mod leverages;
 pub mod maximize;
+mod optimize;
 mod projection;
 pub mod residual;
 pub mod rows;
 pub mod satterthwaite;
+mod scale;
 pub mod selected_inverse;
 pub mod simulate;
 pub mod structure;
+mod tail;
+mod trust_region;
 pub mod variances;

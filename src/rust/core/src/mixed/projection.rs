@@ -145,11 +145,14 @@ impl Projection {
         let start_of = |term: usize| self.tail.iter().find(|t| t.term == term).map(|t| t.start);
         for tail in &self.tail {
             let (q, start) = (tail.width, tail.start);
+            let fixed = statistics
+                .design
+                .dense_fixed(tail.term, &products.fixed[tail.term]);
             for l in 0..tail.levels {
                 let at = start + l * q;
                 let block = &products.diagonal[tail.term][l * q * q..(l + 1) * q * q];
                 add_block(&mut self.gram, at, at, block, q);
-                let block = &products.fixed[tail.term][l * p * q..(l + 1) * p * q];
+                let block = &fixed[l * p * q..(l + 1) * p * q];
                 add_block(&mut self.gram, self.effects, at, block, p);
             }
         }
@@ -192,6 +195,7 @@ impl Projection {
         let products = &statistics.design.products[0];
         let (q, p) = (self.width, statistics.fixed_columns());
         self.within = products.diagonal[first].clone();
+        let fixed = statistics.design.dense_fixed(first, &products.fixed[first]);
         for l in 0..self.levels {
             for tail in &self.tail {
                 let both = statistics.pairs().iter().zip(&products.pairs);
@@ -208,7 +212,7 @@ impl Projection {
                     self.across.extend(&values[e * size..(e + 1) * size]);
                 }
             }
-            let block = &products.fixed[first][l * p * q..(l + 1) * p * q];
+            let block = &fixed[l * p * q..(l + 1) * p * q];
             self.indices.extend(self.effects..self.effects + p);
             self.across
                 .extend(DMatrixView::from_slice(block, p, q).transpose().iter());

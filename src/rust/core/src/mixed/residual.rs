@@ -23,9 +23,12 @@ pub fn expected_square(
     for (term, lambda) in lambdas.iter().enumerate() {
         let q = lambda.nrows();
         let mut moment = vec![0.0; q * q];
+        let dense = |blocks| statistics.design.dense_fixed(term, blocks);
+        let fixed_blocks = dense(&products.fixed[term]);
+        let covariances = dense(posterior.covariance.fixed(term));
         for l in 0..statistics.levels()[term] {
-            let fixed = DMatrixView::from_slice(&products.fixed[term][l * p * q..], p, q);
-            let covariance = &posterior.covariance.fixed(term)[l * p * q..];
+            let fixed = DMatrixView::from_slice(&fixed_blocks[l * p * q..], p, q);
+            let covariance = &covariances[l * p * q..];
             let target =
                 DVectorView::from_slice(&response.effects[term][l * q..], q) - fixed.tr_mul(&beta);
             let effect =

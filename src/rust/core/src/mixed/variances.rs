@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nalgebra::{DMatrix, DMatrixView, DVector, DVectorView};
+use nalgebra::{DMatrix, DMatrixView, DVector};
 
 use super::cross_products::CrossProducts;
 use super::factor::Factor;
@@ -271,22 +271,8 @@ impl Fixed {
                 values,
                 ..
             } => {
-                fixed.coefficients = transform * selected.coefficients() * transform.transpose();
-                fixed.across = Some(
-                    (0..statistics.terms())
-                        .map(|t| {
-                            let columns = selected.fixed(t).chunks_exact(p.max(1));
-                            columns
-                                .flat_map(|c| {
-                                    (transform * DVectorView::from_slice(c, p))
-                                        .data
-                                        .as_vec()
-                                        .clone()
-                                })
-                                .collect()
-                        })
-                        .collect(),
-                );
+                fixed.coefficients = &transform * selected.coefficients() * transform.transpose();
+                fixed.across = Some(across(statistics, factor));
                 let mut lists: Vec<Vec<(usize, f64)>> = vec![Vec::new(); points.rows];
                 for (position, &j) in statistics.kept().iter().enumerate() {
                     for e in starts[j] as usize..starts[j + 1] as usize {
@@ -347,4 +333,28 @@ impl Fixed {
         }
         variance
     }
+}
+
+/// The blocks of M⁻¹ of every level with β (user's units), p for each random effect of a term: a point may
+/// combine a level with a column of a sparse X that it never met.
+fn across(statistics: &CrossProducts, factor: &Factor) -> Vec<Vec<f64>> {
+    let p = statistics.fixed_columns();
+    let sizes = statistics.widths().iter().zip(statistics.levels());
+    let sizes: Vec<usize> = sizes.map(|(q, levels)| q * levels).collect();
+    let effects: usize = sizes.iter().sum();
+    let mut blocks: Vec<Vec<f64>> = sizes.iter().map(|size| vec![0.0; size * p]).collect();
+    for k in 0..p {
+        let mut column = vec![0.0; effects + p];
+        column[effects + k] = 1.0;
+        factor.solve(&mut column);
+        let mut rest = &column[..effects];
+        for (block, &size) in blocks.iter_mut().zip(&sizes) {
+            let (own, others) = rest.split_at(size);
+            own.iter()
+                .enumerate()
+                .for_each(|(i, &value)| block[i * p + k] = value);
+            rest = others;
+        }
+    }
+    blocks
 }

@@ -5,3 +5,4 @@ mod definition;
 mod gradient;
 mod models;
 mod values;
+mod wide;

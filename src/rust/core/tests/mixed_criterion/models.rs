@@ -75,9 +75,9 @@ fn columns(term: &Term) -> Vec<Column<'_>> {
 }
 
 /// Draws the pieces of a model.
-struct Draw {
-    rng: ChaCha8Rng,
-    n: usize,
+pub struct Draw {
+    pub rng: ChaCha8Rng,
+    pub n: usize,
 }
 
 impl Draw {
@@ -87,7 +87,7 @@ impl Draw {
             .collect()
     }
 
-    fn codes(&mut self, levels: usize) -> Vec<i32> {
+    pub fn codes(&mut self, levels: usize) -> Vec<i32> {
         // Every level at least once.
         (0..self.n)
             .map(|i| {
@@ -100,7 +100,7 @@ impl Draw {
             .collect()
     }
 
-    fn term(&mut self, codes: Vec<i32>, levels: usize, width: usize) -> Term {
+    pub fn term(&mut self, codes: Vec<i32>, levels: usize, width: usize) -> Term {
         let mut columns = vec![Vec::new()];
         columns.extend((1..width).map(|_| self.values()));
         Term {
@@ -111,7 +111,7 @@ impl Draw {
     }
 
     /// A model with an intercept, one covariate and the terms given.
-    fn model(&mut self, name: &'static str, terms: Vec<Term>) -> Model {
+    pub fn model(&mut self, name: &'static str, terms: Vec<Term>) -> Model {
         let mut x = vec![1.0; self.n];
         x.extend(self.values().iter().map(|v| 50.0 + 3.0 * v));
         let noise = self.values();
@@ -165,6 +165,13 @@ pub fn models() -> Vec<Model> {
     models.push(simple(d, "crossed, smaller first", &[(4, 1), (11, 1)]));
     models.push(simple(d, "three crossed", &[(9, 1), (6, 1), (3, 1)]));
     models.push(simple(d, "vector crossed", &[(7, 2), (5, 3)]));
+    models.push(simple(d, "dense panels", &[(12, 3), (9, 3)]));
+    models.push(simple(d, "dense panels, large tail", &[(20, 3), (16, 3)]));
+    models.push(simple(
+        d,
+        "sparse lists, large tail",
+        &[(38, 1), (30, 2), (20, 1)],
+    ));
     models.push(simple(d, "no random effects", &[]));
 
     let fine = d.codes(12);

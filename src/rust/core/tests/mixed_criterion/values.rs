@@ -6,6 +6,7 @@ use ember_core::mixed::factor::Factor;
 
 use crate::definition::definition;
 use crate::models::models;
+use crate::wide::wide;
 
 /// A few points: the start, somewhere else, and a singular one.
 pub fn points(problem: &Problem) -> Vec<Vec<f64>> {
@@ -29,7 +30,7 @@ fn near(what: &str, got: f64, wanted: f64, scale: f64) {
 
 #[test]
 fn everything_agrees_with_the_definition() {
-    for model in models() {
+    for model in models().into_iter().chain([wide()]) {
         let statistics = cross_products(&model.rows(), 1).unwrap();
         let mut factor = Factor::new(&statistics, &model.structure).unwrap();
         for reml in [false, true] {
@@ -84,7 +85,7 @@ fn dependent_columns_are_dropped_as_lm_drops_them() {
         let statistics = cross_products(&model.rows(), 1).unwrap();
         let wanted: &[usize] = match model.name {
             "rank-deficient X" => &[2],
-            name if name.starts_with("sparse") => &[6],
+            name if name.starts_with("sparse X") => &[6],
             _ => &[],
         };
         assert_eq!(statistics.aliased(), wanted, "{}", model.name);

@@ -1,0 +1,183 @@
+//! Variances of zero: reaching them exactly, and leaving them where they are no minimum.
+//!
+//! The criterion is even in the columns of Λ, so its gradient is zero wherever a column is, minimum or not. What
+//! decides is the derivative S for ΛΛᵀ: with SΛ = 0, a column that is zero is at a minimum if S has no negative
+//! eigenvalue, and is else worth switching on along the eigenvector.
+
+use nalgebra::DMatrix;
+
+use super::criterion::Problem;
+use super::factor::Factor;
+use super::scale::Scales;
+use super::structure::Entry;
+use crate::error::Result;
+use crate::linalg;
+
+/// A standard deviation below this, in units of where the data begin to see it, may be zero.
+const NEARLY_ZERO: f64 = 1e-3;
+
+/// Size of the columns that are switched on to measure S, in the same units.
+const PROBE: f64 = 1e-3;
+
+/// A derivative for a variance is negative if the criterion falls by more than this over one unit.
+const DOWNHILL: f64 = 1e-6;
+
+/// Sizes tried for a column that is switched on, in the same units.
+const JUMPS: [f64; 4] = [1.0, 0.3, 0.1, 0.01];
+
+/// Makes columns of Λ that are nearly zero exactly zero, and Λ the Cholesky factor of what is left of ΛΛᵀ. True
+/// if θ changed.
+pub(super) fn snap(problem: &Problem, scales: &Scales, theta: &mut [f64]) -> bool {
+    let mut changed = false;
+    for term in 0..problem.structure.widths.len() {
+        let known = problem.known.deviations.iter();
+        if known.into_iter().any(|known| known.term == term) {
+            continue;
+        }
+        let lambda = problem.structure.lambda(term, theta);
+        let nearly = |r: usize| NEARLY_ZERO / scales.of_row(term, r);
+        if !(0..lambda.nrows()).any(|r| lambda[(r, r)].abs() < nearly(r)) {
+            continue;
+        }
+        let reduced = semidefinite_cholesky(&lambda, nearly);
+        let entries = problem.structure.entries.iter().zip(theta.iter_mut());
+        for (entry, value) in entries.filter(|(entry, _)| entry.term == term) {
+            let new = reduced[(entry.row, entry.column)];
+            changed |= *value != new;
+            *value = new;
+        }
+    }
+    changed
+}
+
+/// The Cholesky factor of ΛΛᵀ with zeros for the columns whose pivot is nearly zero.
+fn semidefinite_cholesky(lambda: &DMatrix<f64>, nearly: impl Fn(usize) -> f64) -> DMatrix<f64> {
+    let q = lambda.nrows();
+    let covariance = lambda * lambda.transpose();
+    let mut lower: DMatrix<f64> = DMatrix::zeros(q, q);
+    for j in 0..q {
+        let above = |i: usize, lower: &DMatrix<f64>| -> f64 {
+            (0..j).map(|c| lower[(i, c)] * lower[(j, c)]).sum()
+        };
+        let pivot = covariance[(j, j)] - above(j, &lower);
+        let least = nearly(j).powi(2).max(1e-14 * covariance[(j, j)]);
+        if pivot <= least {
+            continue;
+        }
+        let root = pivot.sqrt();
+        for i in j..q {
+            lower[(i, j)] = (covariance[(i, j)] - above(i, &lower)) / root;
+        }
+    }
+    lower
+}
+
+/// A point lower than `coordinates` with a zero column of Λ switched on; `None` if each is at its minimum.
+///
+/// # Errors
+/// As [`Problem::gradient`].
+pub(super) fn escape(
+    problem: &Problem,
+    factor: &mut Factor,
+    scales: &Scales,
+    coordinates: &[f64],
+    criterion: f64,
+) -> Result<Option<Vec<f64>>> {
+    let zero = zero_diagonals(problem, coordinates);
+    if zero.is_empty() {
+        return Ok(None);
+    }
+    let mut at = coordinates.to_vec();
+    for &(i, Entry { term, row, .. }) in &zero {
+        at[i] = PROBE / scales.of_row(term, row);
+    }
+    let mut gradient = vec![0.0; coordinates.len()];
+    problem.gradient(factor, &at, &mut gradient)?;
+    for term in 0..problem.structure.widths.len() {
+        let of_term: Vec<usize> = zero
+            .iter()
+            .filter(|(_, entry)| entry.term == term)
+            .map(|(_, entry)| entry.row)
+            .collect();
+        let Some((slope, rows)) = descent(problem, scales, term, &of_term, &gradient)? else {
+            continue;
+        };
+        if slope >= -DOWNHILL {
+            continue;
+        }
+        // The column of the first row with weight takes the direction.
+        for jump in JUMPS {
+            let mut lower = coordinates.to_vec();
+            set_column(problem, scales, term, &rows, jump, &mut lower);
+            let value = problem.criterion(factor, &lower)?;
+            if value < criterion {
+                return Ok(Some(lower));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The coordinates that are diagonals of a column of zeros.
+fn zero_diagonals(problem: &Problem, coordinates: &[f64]) -> Vec<(usize, Entry)> {
+    let free = problem.free().iter().map(|&k| problem.structure.entries[k]);
+    free.enumerate()
+        .filter(|&(i, entry)| entry.row == entry.column && coordinates[i] == 0.0)
+        .collect()
+}
+
+/// The steepest way to switch on columns of a term: its slope, and rows with their weights in units.
+#[allow(clippy::type_complexity)]
+fn descent(
+    problem: &Problem,
+    scales: &Scales,
+    term: usize,
+    rows: &[usize],
+    gradient: &[f64],
+) -> Result<Option<(f64, Vec<(usize, f64)>)>> {
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut score = DMatrix::zeros(rows.len(), rows.len());
+    for (i, &k) in problem.free().iter().enumerate() {
+        let entry = problem.structure.entries[k];
+        let place = |row: usize| rows.iter().position(|&r| r == row);
+        if let (true, Some(r), Some(c)) =
+            (entry.term == term, place(entry.row), place(entry.column))
+        {
+            // The gradient is 2 SΛ, and Λ's columns are the probes alone.
+            score[(r, c)] = gradient[i] / (2.0 * PROBE * scales.of_row(term, entry.row));
+            score[(c, r)] = score[(r, c)];
+        }
+    }
+    let (values, axes) = linalg::symmetric_eigen(&score)?;
+    let last = rows.len() - 1;
+    let weights = rows
+        .iter()
+        .enumerate()
+        .map(|(i, &row)| (row, axes[(i, last)]));
+    Ok(Some((values[last], weights.collect())))
+}
+
+/// Switches on the column of the first row with weight.
+fn set_column(
+    problem: &Problem,
+    scales: &Scales,
+    term: usize,
+    rows: &[(usize, f64)],
+    size: f64,
+    coordinates: &mut [f64],
+) {
+    let Some(&(first, _)) = rows.iter().find(|(_, weight)| weight.abs() > 1e-8) else {
+        return;
+    };
+    for (coordinate, &k) in coordinates.iter_mut().zip(problem.free()) {
+        let entry = problem.structure.entries[k];
+        let weight = rows.iter().find(|(row, _)| *row == entry.row);
+        if let (true, true, Some((row, weight))) =
+            (entry.term == term, entry.column == first, weight)
+        {
+            *coordinate = size * weight / scales.of_row(term, *row);
+        }
+    }
+}

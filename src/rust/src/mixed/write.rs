@@ -1,0 +1,93 @@
+//! The core's fits as R's lists.
+
+use ember_core::mixed::converged::Verdict;
+use ember_core::mixed::criterion::Problem;
+use ember_core::mixed::cross_products::CrossProducts;
+use ember_core::mixed::fit::Fit;
+use ember_core::nalgebra::DMatrix;
+use extendr_api::prelude::*;
+
+use crate::convert::trace;
+
+/// A matrix in R's memory.
+pub fn matrix(values: &DMatrix<f64>) -> RMatrix<f64> {
+    let mut to = RMatrix::<f64>::new(values.nrows(), values.ncols());
+    to.data_mut().copy_from_slice(values.as_slice());
+    to
+}
+
+/// Positions, counted from 1.
+pub fn positions(from_zero: &[usize]) -> Vec<i32> {
+    from_zero.iter().map(|&i| i as i32 + 1).collect()
+}
+
+/// β of every column of X, NA where aliased.
+pub fn coefficients(statistics: &CrossProducts, kept: &[f64]) -> Robj {
+    let mut all = vec![Rfloat::na(); statistics.columns()];
+    for (&j, &value) in statistics.kept().iter().zip(kept) {
+        all[j] = value.into();
+    }
+    Doubles::from_values(all).into()
+}
+
+/// A fit.
+pub fn fit(problem: &Problem, fit: &Fit) -> List {
+    let statistics = problem.statistics;
+    let mut pairs = vec![
+        ("theta", Robj::from(&fit.theta)),
+        ("beta", coefficients(statistics, fit.beta.as_slice())),
+        ("aliased", positions(statistics.aliased()).into()),
+        ("sigma", fit.sigma.into()),
+        ("dispersion", (&fit.dispersion).into()),
+        ("criterion", fit.criterion.into()),
+        ("log_det_random", fit.log_det_random.into()),
+        ("log_det_fixed", fit.log_det_fixed.into()),
+        ("pwrss", fit.penalized_rss.into()),
+        ("u", matrices(&fit.spherical).into()),
+        ("b", matrices(&conditional_modes(problem, fit)).into()),
+        ("vcov_unscaled", matrix(&fit.coefficient_covariance).into()),
+        ("coordinates", (&fit.coordinates).into()),
+        ("free", positions(problem.free()).into()),
+    ];
+    pairs.extend(facts(&fit.verdict));
+    pairs.extend([
+        ("passes", Robj::from(fit.passes as i32)),
+        ("iterations", (fit.iterations as i32).into()),
+        ("status", fit.status.name().into()),
+        ("message", fit.status.message().into()),
+        ("component", (fit.status.component() as i32).into()),
+        ("trace", trace(&fit.trace).into()),
+    ]);
+    List::from_pairs(pairs)
+}
+
+/// Gradient, Hessian and singular terms.
+fn facts(verdict: &Verdict) -> Vec<(&'static str, Robj)> {
+    let singular = verdict.singular.iter().map(|singular| {
+        list!(
+            term = singular.term as i32 + 1,
+            directions = matrix(&singular.directions)
+        )
+    });
+    vec![
+        ("gradient", (&verdict.gradient).into()),
+        ("hessian", matrix(&verdict.hessian).into()),
+        ("hessian_source", verdict.source.name().into()),
+        ("eigenvalues", (&verdict.eigenvalues).into()),
+        ("distance", verdict.distance.into()),
+        ("boundary", (&verdict.boundary).into()),
+        ("singular", List::from_values(singular).into()),
+    ]
+}
+
+/// b = Λu of each core term, levels × q.
+fn conditional_modes(problem: &Problem, fit: &Fit) -> Vec<DMatrix<f64>> {
+    let terms = fit.spherical.iter().enumerate();
+    terms
+        .map(|(t, u)| (problem.structure.lambda(t, &fit.theta) * u).transpose())
+        .collect()
+}
+
+fn matrices(matrices: &[DMatrix<f64>]) -> List {
+    List::from_values(matrices.iter().map(matrix))
+}
