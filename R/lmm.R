@@ -254,7 +254,8 @@ inform_singular <- function(fit) {
 
 # A singular fit in plain words: which term, what it means, what to do.
 singularity_words <- function(fit) {
-  facts <- vapply(terms_of_labels(fit, fit$singular), function(term) {
+  terms <- Filter(function(term) term$label %in% fit$singular, fit$random)
+  facts <- vapply(terms, function(term) {
     where <- paste0("`", term$group, "`")
     diagonal <- term_factor(fit, term)
     zero <- rowSums(abs(diagonal)) < 1e-4
@@ -276,18 +277,15 @@ singularity_words <- function(fit) {
       paste0("the effects by ", where, " vary in fewer directions than there are effects")
     }
   }, "")
+  several <- any(lengths(lapply(terms, `[[`, "names")) > 1L)
   c(
     paste0("The fit is singular: ", paste(facts, collapse = "; "), "."),
     i = "This is the estimate, not a failure: the data show no more variation than that.",
     i = paste0(
-      "Leave the effect out of the random term, or uncouple the effects with `||`, for a model ",
-      "that says the same with fewer parameters."
+      "For fewer parameters leave the random effect out",
+      if (several) ", or uncouple the effects with `||`", "."
     )
   )
-}
-
-terms_of_labels <- function(fit, labels) {
-  Filter(function(term) term$label %in% labels, fit$random)
 }
 
 # The relative covariance factor of a term, lower triangular.

@@ -165,10 +165,10 @@ check_design_matrix <- function(design, frame, labels, call) {
 grouping_factors_of <- function(bars, frame, call) {
   groups <- list()
   for (bar in bars) {
-    for (group in bar$groups) {
-      label <- deparse1(group)
+    for (k in seq_along(bar$groups)) {
+      label <- bar$labels[[k]]
       if (is.null(groups[[label]])) {
-        groups[[label]] <- group_factor(group, frame, call)
+        groups[[label]] <- group_factor(bar$groups[[k]], frame, call)
       }
     }
   }
@@ -184,12 +184,12 @@ random_terms <- function(bars, groups, frame, fixed, call) {
     parts <- if (bar$split) seq_along(effects$names) else list(seq_along(effects$names))
     expression <- bar_expression(bar, env)
     unlist(lapply(parts, function(part) {
-      lapply(bar$groups, function(group) {
-        label <- deparse1(group)
+      lapply(seq_along(bar$groups), function(k) {
+        label <- bar$labels[[k]]
         list(
-          group = label, grouping = group, expression = expression, names = effects$names[part],
-          columns = effects$columns[part], levels = groups[[label]]$levels,
-          structure = if (bar$split) "diag" else "us"
+          group = label, grouping = bar$groups[[k]], expression = expression,
+          names = effects$names[part], columns = effects$columns[part],
+          levels = groups[[label]]$levels, structure = if (bar$split) "diag" else "us"
         )
       })
     }), recursive = FALSE)
@@ -219,7 +219,7 @@ random_effects <- function(bar, frame, fixed, call) {
   if (length(labels) + intercept == 0L) {
     abort_argument(
       "formula", paste0("has a random term without effects: `", deparse1(bar$lhs), " | ",
-        deparse1(bar$groups[[1L]]), "`."
+        bar$labels[[1L]], "`."
       ), c(i = "Write `1` for a random intercept."), call
     )
   }
@@ -277,7 +277,7 @@ check_effects <- function(effects, frame, fixed, bar, call) {
       abort_data(
         paste0(
           "The random effect of `", name, "` in `", deparse1(bar$lhs), " | ",
-          deparse1(bar$groups[[1L]]), "` cannot be estimated: `", name, "` is ",
+          bar$labels[[1L]], "` cannot be estimated: `", name, "` is ",
           format(limits[[1L]]), " in every row."
         ),
         c(i = "Leave it out of the random term."), column = name, call = call

@@ -1,7 +1,8 @@
 # The formula of a mixed model: its fixed part, and its random terms (bars) in lme4's grammar.
 #
-# A *bar* is what the user wrote, list(lhs, groups, split): `(x || a/b)` has lhs `x`, groups `b:a`
-# and `a`, and is split, each column of its model matrix with a variance of its own.
+# A *bar* is what the user wrote, list(lhs, groups, labels, split): `(x || a/b)` has lhs `x`, groups
+# `b:a` and `a` (expressions, and their labels), and is split, each column of its model matrix with a
+# variance of its own.
 
 # list(formula (dots expanded), fixed (formula without bars), bars, all (formula of every variable;
 # those of the fixed part come first)).
@@ -108,7 +109,12 @@ new_bar <- function(expression, split, call) {
       c(x = paste0("It is `", deparse1(expression), "`."), i = "Name the variables."), call
     )
   }
-  list(lhs = lhs, groups = nested_groups(group), split = split)
+  groups <- nested_groups(group)
+  list(lhs = lhs, groups = groups, labels = vapply(groups, label_of, ""), split = split)
+}
+
+label_of <- function(expression) {
+  if (is.symbol(expression)) as.character(expression) else deparse1(expression)
 }
 
 # a/b is b:a and a; a/b/c is c:(b:a), b:a and a: the finest grouping first.

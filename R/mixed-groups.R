@@ -12,10 +12,10 @@ group_factor <- function(group, frame, call) {
       group_factor(group[[2L]], frame, call), group_factor(group[[3L]], frame, call)
     ))
   }
-  column <- frame[[if (is.symbol(group)) as.character(group) else deparse1(group)]]
+  column <- frame[[label_of(group)]]
   if (is.null(column)) {
     abort_argument(
-      "formula", paste0("has `", deparse1(group), "` as a grouping factor."),
+      "formula", paste0("has `", label_of(group), "` as a grouping factor."),
       c(i = "Group by a variable, an interaction `a:b`, or nested variables `a/b`."), call
     )
   }
@@ -23,7 +23,7 @@ group_factor <- function(group, frame, call) {
     return(list(codes = unattributed(column), levels = group_labels_of(levels(column))))
   }
   if (length(dim(column)) > 1L) {
-    abort_variable_type(deparse1(group), column, call)
+    abort_variable_type(label_of(group), column, call)
   }
   code_values(column)
 }
