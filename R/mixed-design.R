@@ -27,7 +27,7 @@ mixed_design <- function(frame, terms, bars, contrasts, call) {
 fixed_design <- function(terms, frame, contrasts, call) {
   labels <- attr(terms, "term.labels")
   plain <- labels[attr(terms, "order") == 1L]
-  plain <- plain[vapply(frame[match(plain, names(frame), 0L)], is_plain, NA)]
+  plain <- plain[vapply(.subset(frame, match(plain, names(frame), 0L)), is_plain, NA)]
   if (names(frame)[[1L]] %in% labels) {
     abort_argument(
       "formula", paste0("has the response `", names(frame)[[1L]], "` among the predictors."),
@@ -55,13 +55,13 @@ is_plain <- function(column) {
 }
 
 plain_design_matrix <- function(frame, labels, intercept) {
-  columns <- c(if (intercept) list(1), lapply(frame[labels], unclass))
+  columns <- c(if (intercept) list(1), lapply(.subset(frame, labels), unclass))
   x <- if (length(labels) > 0L) {
     do.call(cbind, c(unname(columns), deparse.level = 0L))
   } else {
     matrix(1, nrow(frame), intercept)
   }
-  storage.mode(x) <- "double"
+  if (!is.double(x)) storage.mode(x) <- "double"
   list(
     x = x, columns = c(if (intercept) "(Intercept)", labels),
     assign = c(if (intercept) 0L, seq_along(labels)), contrasts = NULL
@@ -206,7 +206,7 @@ random_terms <- function(bars, groups, frame, fixed, call) {
 # intercept, a column number of X, or n doubles.
 random_effects <- function(bar, frame, fixed, call) {
   if (identical(bar$lhs, 1)) {
-    return(list(names = "(Intercept)", columns = list(NULL)))
+    return(list(names = "(Intercept)", columns = list(NULL), limits = list(c(1, 1))))
   }
   terms <- tryCatch(
     stats::terms(bar_expression(bar, environment(attr(frame, "terms")))),
@@ -224,13 +224,13 @@ random_effects <- function(bar, frame, fixed, call) {
     )
   }
   plain <- all(attr(terms, "order") == 1L) && all(labels %in% names(frame)) &&
-    all(vapply(frame[labels], is_plain, NA))
+    all(vapply(.subset(frame, labels), is_plain, NA))
   effects <- if (plain) {
     plain_effects(labels, intercept, frame, fixed)
   } else {
     matrix_effects(terms, frame, fixed, call)
   }
-  check_effects(effects, frame, fixed, bar, call)
+  check_effects(effects, bar, call)
   effects
 }
 
@@ -240,9 +240,14 @@ plain_effects <- function(labels, intercept, frame, fixed) {
     if (is.na(place)) as.double(frame[[label]]) else unname(place)
   })
   list(
-    names = c(if (intercept) "(Intercept)", labels), columns = c(if (intercept) list(NULL), columns)
+    names = c(if (intercept) "(Intercept)", labels),
+    columns = c(if (intercept) list(NULL), columns),
+    limits = c(if (intercept) list(c(1, 1)), lapply(unname(.subset(frame, labels)), limits_of))
   )
 }
+
+# range() would copy the column.
+limits_of <- function(column) c(min(column), max(column))
 
 matrix_effects <- function(terms, frame, fixed, call) {
   z <- model_matrix(stats::model.matrix.default, terms, frame, NULL, call)
@@ -250,35 +255,36 @@ matrix_effects <- function(terms, frame, fixed, call) {
   places <- if (is.matrix(fixed$x)) match(names, fixed$columns) else rep(NA_integer_, length(names))
   assign <- attr(z, "assign")
   attributes(z) <- attributes(z)["dim"]
-  columns <- lapply(seq_along(names), function(j) {
-    if (assign[[j]] == 0L) {
-      return(NULL)
-    }
-    column <- z[, j]
+  columns <- list()
+  limits <- list()
+  for (j in seq_along(names)) {
+    column <- if (assign[[j]] > 0L) z[, j]
+    limits[[j]] <- if (assign[[j]] > 0L) limits_of(column) else c(1, 1)
     place <- places[[j]]
-    if (!is.na(place) && identical(column, fixed$x[, place])) place else column
-  })
-  list(names = names, columns = columns)
+    shared <- !is.null(column) && !is.na(place) && identical(column, fixed$x[, place])
+    columns[j] <- list(if (shared) place else column)
+  }
+  list(names = names, columns = columns, limits = limits)
 }
 
 # A column that does not vary says nothing next to the intercept, and one of zeros nothing at all.
-check_effects <- function(effects, frame, fixed, bar, call) {
-  for (j in seq_along(effects$columns)) {
-    column <- effects$columns[[j]]
-    if (is.null(column)) next
-    limits <- range(if (is.integer(column)) fixed$x[, column] else column)
+check_effects <- function(effects, bar, call) {
+  intercept <- effects$names[[1L]] == "(Intercept)"
+  for (j in seq_along(effects$names)) {
+    limits <- effects$limits[[j]]
     name <- effects$names[[j]]
     if (!all(is.finite(limits))) {
-      check_finite(column, name, "Column", call)
+      abort_data(
+        paste0("Column `", name, "` has values that are not finite."),
+        c(i = "Correct them, or set them to NA: rows with missing values are left out."),
+        column = name, call = call
+      )
     }
-    idle <- limits[[1L]] == limits[[2L]] && (limits[[1L]] == 0 || effects$names[[1L]] ==
-      "(Intercept)")
-    if (idle) {
+    if (limits[[1L]] == limits[[2L]] && (limits[[1L]] == 0 || intercept && j > 1L)) {
       abort_data(
         paste0(
-          "The random effect of `", name, "` in `", deparse1(bar$lhs), " | ",
-          bar$labels[[1L]], "` cannot be estimated: `", name, "` is ",
-          format(limits[[1L]]), " in every row."
+          "The random effect of `", name, "` in `", deparse1(bar$lhs), " | ", bar$labels[[1L]],
+          "` cannot be estimated: `", name, "` is ", format(limits[[1L]]), " in every row."
         ),
         c(i = "Leave it out of the random term."), column = name, call = call
       )

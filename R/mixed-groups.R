@@ -36,6 +36,14 @@ unattributed <- function(column) {
 
 # Codes of a vector that is no factor, as factor() orders and labels them.
 code_values <- function(values) {
+  if (is.integer(values) && !is.object(values)) {
+    # A table is smaller and quicker than a hash.
+    largest <- max(values)
+    if (min(values) > 0L && largest <= 4 * length(values)) {
+      present <- tabulate(values, largest) > 0L
+      return(list(codes = cumsum(present)[values], levels = as.character(which(present))))
+    }
+  }
   distinct <- unique(values)
   distinct <- distinct[order(distinct)]
   codes <- match(values, distinct)
