@@ -202,8 +202,8 @@ random_terms <- function(bars, groups, frame, fixed, call) {
   Map(function(term, label) c(list(label = label), term), random, labels)
 }
 
-# The columns of the left-hand side of a bar: list(names, columns), each column NULL for the
-# intercept, a column number of X, or n doubles.
+# The columns of the left-hand side of a bar: list(names, columns, limits), each column NULL for
+# the intercept, a column number of X, or n doubles; limits are its smallest and largest value.
 random_effects <- function(bar, frame, fixed, call) {
   if (identical(bar$lhs, 1)) {
     return(list(names = "(Intercept)", columns = list(NULL), limits = list(c(1, 1))))
