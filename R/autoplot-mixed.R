@@ -23,7 +23,6 @@ autoplot.ember_lmm <- function(object, what = c("residuals", "qq", "scale", "pan
   what <- match_choice("what", call)
   rlang::check_installed("ggplot2", "for `autoplot()`.", call = call)
   if (what == "trace") {
-    check_trace(object, call)
     return(autoplot_trace(object))
   }
   if (what == "panels") {

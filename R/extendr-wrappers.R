@@ -8,9 +8,45 @@ native_core_version <- function() .Call(wrap__native_core_version)
 #' @noRd
 em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures, control)
 
+#' Fits to simulated responses; see `native_mixed_bootstrap()`.
+#' @noRd
+mixed_bootstrap <- function(rows, structure, known, reml, law, replicates, control) .Call(wrap__mixed_bootstrap, rows, structure, known, reml, law, replicates, control)
+
+#' Responses from a model; see `native_mixed_simulate()`.
+#' @noRd
+mixed_simulate <- function(rows, structure, law, first, count, seed) .Call(wrap__mixed_simulate, rows, structure, law, first, count, seed)
+
 #' Fits a linear mixed model; see `native_mixed_fit()`.
 #' @noRd
 mixed_fit <- function(rows, structure, known, reml, method, start, control) .Call(wrap__mixed_fit, rows, structure, known, reml, method, start, control)
+
+#' The criterion at the fit's parameters; see `native_mixed_criterion()`.
+#' @noRd
+mixed_criterion <- function(fit) .Call(wrap__mixed_criterion, fit)
+
+#' Covariances for Kenward and Roger's tests; see `native_mixed_kenward_roger()`.
+#' @noRd
+mixed_kenward_roger <- function(fit) .Call(wrap__mixed_kenward_roger, fit)
+
+#' Covariances for Satterthwaite's tests; see `native_mixed_satterthwaite()`.
+#' @noRd
+mixed_satterthwaite <- function(fit) .Call(wrap__mixed_satterthwaite, fit)
+
+#' Covariances of random effects given the data; see `native_mixed_conditional_variances()`.
+#' @noRd
+mixed_conditional_variances <- function(fit) .Call(wrap__mixed_conditional_variances, fit)
+
+#' Variances of predictions; see `native_mixed_prediction_variances()`.
+#' @noRd
+mixed_prediction_variances <- function(fit, newdata, fixed) .Call(wrap__mixed_prediction_variances, fit, newdata, fixed)
+
+#' Hat values; see `native_mixed_leverages()`.
+#' @noRd
+mixed_leverages <- function(fit) .Call(wrap__mixed_leverages, fit)
+
+#' Profiles; see `native_mixed_profile()`. `kinds` and `places` (from 1) name the parameters.
+#' @noRd
+mixed_profile <- function(fit, kinds, places, zetas, control) .Call(wrap__mixed_profile, fit, kinds, places, zetas, control)
 
 #' Covariance matrix of the reported coefficients.
 #' @noRd

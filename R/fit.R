@@ -49,7 +49,7 @@ nobs.ember_fit <- function(object, ...) object$nobs
 #' @param fit A fit of ember.
 #' @returns A data frame with a row for the start and for each iteration: `iteration`, `loglik`,
 #'   `bound` (the lower bound of the log-likelihood that was known before its E step; `NaN` if not
-#'   computed), `step` (`"start"`, `"em"`, `"squarem"`, `"anderson"`).
+#'   computed), `step` (`"start"`, `"em"`, `"squarem"`, `"anderson"`, `"newton"`).
 #' @export
 #' @examples
 #' fit <- em(
@@ -137,14 +137,19 @@ plot.ember_fit <- function(x, main = NULL, xlab = "Iteration", ylab = NULL, ...)
     trace$iteration, trace$loglik,
     type = "l", main = main, xlab = xlab, ylab = ylab, ...
   )
-  symbols <- ifelse(trace$step %in% extrapolations, 1, 16)
+  newton <- trace$step == "newton"
+  symbols <- ifelse(newton, 15, ifelse(trace$step %in% extrapolations, 1, 16))
   graphics::points(trace$iteration, trace$loglik, pch = symbols, cex = 0.7)
   bounded <- is.finite(trace$bound)
   if (any(bounded)) {
     graphics::points(trace$iteration[bounded], trace$bound[bounded], pch = 2, cex = 0.7)
   }
-  shown <- c("EM step", "extrapolation", "bound before the E step")
-  used <- c(any(trace$step == "em"), any(trace$step %in% extrapolations), any(bounded))
-  graphics::legend("bottomright", shown[used], pch = c(16, 1, 2)[used], bty = "n", cex = 0.85)
+  shown <- c("EM step", "extrapolation", "Newton step", "bound before the E step")
+  used <- c(
+    any(trace$step == "em"), any(trace$step %in% extrapolations), any(newton), any(bounded)
+  )
+  if (any(used)) {
+    graphics::legend("bottomright", shown[used], pch = c(16, 1, 15, 2)[used], bty = "n", cex = 0.85)
+  }
   invisible(x)
 }

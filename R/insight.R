@@ -4,8 +4,8 @@
 #'
 #' Methods that let the packages of easystats, and ggeffects, which rest on insight, work on fits of
 #' [lmm()] as they do on those of lme4: `insight::get_variance()`, `performance::icc()`,
-#' `performance::r2()`, `performance::model_performance()`, `parameters::model_parameters()`,
-#' `ggeffects::ggpredict()`.
+#' `performance::r2()`, `performance::model_performance()`, `performance::check_convergence()`,
+#' `parameters::model_parameters()`, `ggeffects::ggpredict()`.
 #'
 #' @param x,model A fit of [lmm()].
 #' @param effects `"fixed"`, `"random"` or (where both have a place) `"all"`.
@@ -18,11 +18,16 @@
 #' @param predict `"expectation"` for intervals of the mean, `"prediction"` for those of a new
 #'   observation.
 #' @param ci Coverage of the intervals, or `NULL`.
-#' @param include_random Whether predictions include the random effects.
+#' @param include_random Whether predictions include the random effects; by default those of the
+#'   fit's own data do and those of new `data` do not (ggeffects relies on that).
 #' @param verbose,source,remove_nonestimable,... As insight has them; mostly not used.
 #' @returns What insight's own methods return.
 #'
 #' @details
+#' insight keeps a list of the classes that it knows, and some functions (such as
+#' `performance::check_model()` and `parameters::compare_parameters()`) refuse all others: give them
+#' [as_merMod()] of the fit.
+#'
 #' The variance of the random effects is the mean over the observations of \eqn{z_i' \Sigma z_i}
 #' (Johnson 2014), and the residual variance with `dispersion` the mean over the observations. A
 #' variance of zero counts as zero; insight gives up there for lme4.
@@ -158,7 +163,7 @@ coefficient_df <- function(fit, ddf) {
 #' @rdname lmm_insight
 #' @exportS3Method insight::get_predicted
 get_predicted.ember_lmm <- function(x, data = NULL, predict = c("expectation", "prediction"),
-                                    ci = 0.95, include_random = FALSE, ...) {
+                                    ci = 0.95, include_random = is.null(data), ...) {
   predict <- match_choice("predict", rlang::current_env())
   prediction <- stats::predict(
     x, data, re.form = if (include_random) NULL else NA, allow.new.levels = TRUE,

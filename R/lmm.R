@@ -182,14 +182,13 @@ new_lmm <- function(model, native, n) {
     b = term_effects(model$random, native$b),
     u = term_effects(model$random, lapply(native$u, t)),
     criterion = native$criterion, loglik = -native$criterion / 2,
-    df = length(kept) + theta_free + is.null(model$known$sigma) + max(groups - 1L, 0L), nobs = n,
+    df = as.integer(length(kept) + theta_free + is.null(model$known$sigma) + max(groups - 1, 0)),
+    nobs = n,
     iterations = as.integer(native$iterations), passes = as.integer(native$passes),
     status = native$status, message = native$message, component = as.integer(native$component),
     trace = trace_table(native$trace),
-    convergence = list(
-      gradient = native$gradient, hessian = native$hessian, boundary = native$boundary
-    ),
-    singular = singular_terms(model, native$boundary), pwrss = native$pwrss,
+    convergence = convergence_facts(native), singular = singular_terms(model, native$singular),
+    pwrss = native$pwrss,
     log_det_random = native$log_det_random, log_det_fixed = native$log_det_fixed,
     vcov_beta = structure(
       native$sigma^2 * native$vcov_unscaled, dim = rep(length(kept), 2L),
@@ -210,14 +209,6 @@ term_effects <- function(random, effects) {
   })
   names(parts) <- vapply(random, `[[`, "", "label")
   parts
-}
-
-# Labels of the terms whose covariance matrix has no full rank, though nobody said so.
-singular_terms <- function(model, boundary) {
-  known <- paste(model$known$term, model$known$index)
-  free <- !paste(model$structure$term, model$structure$row) %in% known
-  flat <- vapply(model$random, function(term) any(boundary[term$theta] & free[term$theta]), NA)
-  vapply(model$random[flat], `[[`, "", "label")
 }
 
 # Levels of the factors of the fixed part, as lm() keeps them.
@@ -250,50 +241,6 @@ inform_singular <- function(fit) {
   if (length(fit$singular) > 0L) {
     rlang::inform(singularity_words(fit), class = "ember_message_singular")
   }
-}
-
-# A singular fit in plain words: which term, what it means, what to do.
-singularity_words <- function(fit) {
-  terms <- Filter(function(term) term$label %in% fit$singular, fit$random)
-  facts <- vapply(terms, function(term) {
-    where <- paste0("`", term$group, "`")
-    diagonal <- term_factor(fit, term)
-    zero <- rowSums(abs(diagonal)) < 1e-4
-    if (all(zero)) {
-      paste0(
-        "the variance of ", paste0("`", term$names, "`", collapse = ", "), " by ", where, " is zero"
-      )
-    } else if (any(zero)) {
-      paste0(
-        "the variance of ", paste0("`", term$names[zero], "`", collapse = ", "), " by ", where,
-        " is zero"
-      )
-    } else if (length(term$names) == 2L) {
-      paste0(
-        "the correlation of `", term$names[[1L]], "` and `", term$names[[2L]], "` by ", where,
-        " is ", if (diagonal[2L, 1L] > 0) "1" else "-1"
-      )
-    } else {
-      paste0("the effects by ", where, " vary in fewer directions than there are effects")
-    }
-  }, "")
-  several <- any(lengths(lapply(terms, `[[`, "names")) > 1L)
-  c(
-    paste0("The fit is singular: ", paste(facts, collapse = "; "), "."),
-    i = "This is the estimate, not a failure: the data show no more variation than that.",
-    i = paste0(
-      "For fewer parameters leave the random effect out",
-      if (several) ", or uncouple the effects with `||`", "."
-    )
-  )
-}
-
-# The relative covariance factor of a term, lower triangular.
-term_factor <- function(fit, term) {
-  q <- length(term$names)
-  lambda <- matrix(0, q, q)
-  lambda[lower.tri(lambda, diag = TRUE)] <- fit$theta[term$theta]
-  lambda
 }
 
 # The rows of a fit as the core reads them; with `y`, another response.

@@ -34,12 +34,21 @@ as_merMod.ember_lmm <- function(object, ...) {
   if (!identical(unname(random$cnms), lapply(object$random, `[[`, "names"))) {
     refuse_mermod("independent random effects of a factor", call)
   }
-  deviance <- lme4::mkLmerDevfun(frame, stats::model.matrix(object), random, REML = object$REML)
+  deviance <- lme4::mkLmerDevfun(frame, dense_fixed_matrix(object), random, REML = object$REML)
   criterion <- deviance(object$theta)
   optimum <- list(
     par = object$theta, fval = criterion, feval = object$passes, conv = 0L, message = NULL
   )
   lme4::mkMerMod(environment(deviance), optimum, random, frame, mermod_call(object, formula))
+}
+
+# lme4 fits with a dense X, with the attributes that model.matrix() gives it.
+dense_fixed_matrix <- function(fit) {
+  x <- stats::model.matrix(fit)
+  if (is.matrix(x)) {
+    return(x)
+  }
+  structure(as.matrix(x), assign = attr(x, "assign"), contrasts = attr(x, "contrasts"))
 }
 
 refuse_mermod <- function(what, call) {

@@ -64,7 +64,7 @@ bootstrap <- function(fit, replicates = 1000, statistic = NULL, use_u = FALSE,
   } else {
     bootstrap_statistic(fit, replicates, statistic, use_u, control, call)
   }
-  new_bootstrap(drawn, replicates, match.call())
+  new_bootstrap(drawn, replicates, match.call(), call)
 }
 
 check_bootstrap <- function(fit, statistic, use_u, progress, call) {
@@ -78,8 +78,15 @@ check_bootstrap <- function(fit, statistic, use_u, progress, call) {
   if (!is_flag(progress)) abort_argument("progress", "must be TRUE or FALSE.", call = call)
 }
 
-new_bootstrap <- function(drawn, requested, call) {
+new_bootstrap <- function(drawn, requested, user_call, call) {
   done <- nrow(drawn$t)
+  if (done == 0L) rlang::interrupt() # nothing to show
+  if (done < requested) {
+    ember_warn(
+      paste0("The bootstrap was interrupted: ", done, " of ", requested, " replicates are done."),
+      "interrupted", call = call
+    )
+  }
   failed <- sum(drawn$status != "converged")
   if (failed > 0L) {
     ember_warn(
@@ -199,6 +206,7 @@ refitted_statistic <- function(fit, response, statistic, size) {
   tryCatch(
     {
       again <- suppressWarnings(suppressMessages(refit(fit, response)))
+      if (again$status == "interrupted") rlang::interrupt()
       value <- as.numeric(statistic(again))
       list(
         value = if (length(value) == size) value else NA_real_,

@@ -54,31 +54,79 @@ conditional_likelihood <- function(fit) {
 }
 
 # sum_i (d y-hat_i / d theta)' d theta / d y_i. With f(theta, y) the criterion, theta(y) has the
-# derivative - f_tt^-1 f_ty; f depends on y through r^2(theta, y), whose derivative is 2 W e, with e
-# the residuals at theta. So f_ty needs only the derivatives of the fitted values by theta.
+# derivative - f_tt^-1 f_ty. f depends on y through r^2(theta, y), the penalised sum of squares,
+# whose derivative by y is 2 W e, with e the residuals at theta.
 estimation_df <- function(fit, call) {
+  if (length(fit$dispersion) > 1L) {
+    ember_abort(
+      "The correction does not know models with several residual variances.",
+      class = "unsupported", details = c(i = "`corrected = FALSE` gives the other criterion."),
+      call = call
+    )
+  }
   free <- free_parameters(fit)
   if (length(free) == 0L) {
     return(0)
   }
   rows <- mixed_rows(fit)
-  precisions <- row_precisions(fit, rows)
-  weight <- if (is.null(precisions)) 1 else precisions
-  derivatives <- vapply(free, function(k) fitted_derivative(fit, rows, k, call), rows$y)
-  residual <- rows$y - linear_predictor(fit, rows)
-  pwrss <- fit$pwrss
-  m <- fit$nobs - if (fit$REML) length(fit$beta) else 0L
-  known <- fit$known$sigma
-  # d r^2 / d theta = -2 (W e)' d y-hat / d theta + the penalty's part; at a fixed y its mixed
-  # derivative is -2 W d y-hat / d theta.
-  mixed <- if (is.null(known)) {
-    rates <- pwrss_derivatives(fit, free, call)
-    -2 * m * weight * (derivatives / pwrss + outer(residual, rates) / pwrss^2)
+  weight <- if (is.null(rows$weights)) 1 else rows$weights
+  residual <- plain_residuals(fit, FALSE, rows)
+  rates <- fitted_derivatives(fit, rows, weight, residual, free)
+  mixed <- if (is.null(fit$known$sigma)) {
+    m <- fit$nobs - if (fit$REML) length(fit$beta) else 0L
+    -2 * m * weight * (rates$fitted / fit$pwrss + outer(residual, rates$pwrss) / fit$pwrss^2)
   } else {
-    -2 * weight * derivatives / known^2
+    -2 * weight * rates$fitted / fit$known$sigma^2
   }
   hessian <- fit$convergence$hessian[free, free, drop = FALSE]
-  -sum(derivatives * t(solve(hessian, t(mixed))))
+  -sum(rates$fitted * t(solve(hessian, t(mixed))))
+}
+
+# Derivatives of the fitted values (n x parameters) and of r^2 by theta. With A = Z Lambda, the
+# effects solve M (u, beta) = (A, X)' W y, M = (A, X)' W (A, X) + diag(I, 0); hence
+# d y-hat = dA u + (A, X) M^-1 [(dA, 0)' W e - (A, X)' W dA u], and d r^2 = -2 e' W dA u, since r^2
+# is at its minimum in (u, beta).
+fitted_derivatives <- function(fit, rows, weight, residual, free) {
+  z <- random_matrix(fit, term_rows(fit, rows))
+  x <- fixed_matrix(fit, rows)
+  lambda <- relative_factors(fit)
+  u <- spherical_effects(fit)
+  basis <- cbind(z %*% lambda, x)
+  penalty <- Matrix::Diagonal(x = rep(c(1, 0), c(ncol(z), ncol(x))))
+  factor <- Matrix::Cholesky(
+    Matrix::forceSymmetric(Matrix::crossprod(sqrt(weight) * basis) + penalty), LDL = FALSE
+  )
+  score <- as.vector(Matrix::crossprod(z, weight * residual))
+  rates <- lapply(free, function(k) {
+    places <- theta_positions(fit, k)
+    moved <- numeric(length(u))
+    moved[places$row] <- u[places$column]
+    direct <- as.vector(z %*% moved)
+    right <- -as.vector(Matrix::crossprod(basis, weight * direct))
+    right[places$column] <- right[places$column] + score[places$row]
+    indirect <- as.vector(basis %*% Matrix::solve(factor, right))
+    list(fitted = direct + indirect, pwrss = -2 * sum(weight * residual * direct))
+  })
+  list(
+    fitted = vapply(rates, `[[`, residual, "fitted"), pwrss = vapply(rates, `[[`, 0, "pwrss")
+  )
+}
+
+# Rows and columns of Lambda, in lme4's order, at which an element of theta stands.
+theta_positions <- function(fit, k) {
+  first <- 0L
+  for (term in fit$random) {
+    q <- length(term$names)
+    levels <- length(term$levels)
+    if (k %in% term$theta) {
+      shift <- first + q * (seq_len(levels) - 1L)
+      return(list(
+        row = shift + match(fit$structure$row[[k]], term$positions),
+        column = shift + match(fit$structure$column[[k]], term$positions)
+      ))
+    }
+    first <- first + q * levels
+  }
 }
 
 # Positions in theta that are not known and not on the boundary.
@@ -90,23 +138,4 @@ free_parameters <- function(fit, tolerance = 1e-4) {
   # An effect without variance has no covariances either.
   key <- paste(fit$structure$term, fit$structure$column)
   which(!known & !zero & !key %in% key[zero])
-}
-
-# Central differences of the fitted values by one element of theta.
-fitted_derivative <- function(fit, rows, k, call) {
-  step <- 1e-4 * max(1, abs(fit$theta[[k]]))
-  moved <- lapply(c(step, -step), function(change) {
-    linear_predictor(at_theta(fit, replace(fit$theta, k, fit$theta[[k]] + change), call), rows)
-  })
-  (moved[[1L]] - moved[[2L]]) / (2 * step)
-}
-
-pwrss_derivatives <- function(fit, free, call) {
-  vapply(free, function(k) {
-    step <- 1e-4 * max(1, abs(fit$theta[[k]]))
-    moved <- vapply(c(step, -step), function(change) {
-      at_theta(fit, replace(fit$theta, k, fit$theta[[k]] + change), call)$pwrss
-    }, 0)
-    (moved[[1L]] - moved[[2L]]) / (2 * step)
-  }, 0)
 }

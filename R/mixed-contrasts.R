@@ -21,14 +21,17 @@ term_hypotheses <- function(fit, type) {
   )
 }
 
-# Rows of the Cholesky factor of X'X: each coefficient after those before it.
+# Each coefficient after those before it.
 sequential_hypotheses <- function(x, columns) {
   root <- cholesky_rows(x)
   lapply(columns, function(mine) root[mine, , drop = FALSE])
 }
 
+# Rows of the Cholesky factor of X'X, with ones on the diagonal: Satterthwaite's degrees of freedom
+# depend on how the rows of a hypothesis are scaled, and this is lmerTest's scale.
 cholesky_rows <- function(x) {
   root <- chol(as.matrix(Matrix::crossprod(x)))
+  root <- root / diag(root)
   dimnames(root) <- list(colnames(x), colnames(x))
   root
 }

@@ -30,7 +30,7 @@ getME.default <- function(object, name, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @exportS3Method lme4::getME
+#' @rawNamespace S3method(lme4::getME, ember_lmm)
 getME.ember_lmm <- function(object, name, ...) { # nolint: object_name_linter.
   if (missing(name) || !is.character(name)) {
     abort_argument("name", "must be the names of components.", NULL, rlang::current_env())
@@ -68,7 +68,7 @@ component_makers <- list(
   Lambdat = function(fit) Matrix::t(relative_factors(fit)),
   Lind = function(fit) theta_places(fit),
   Tlist = function(fit) {
-    lapply(labelled_terms(fit), function(term) unname(relative_factor(fit, term)))
+    lapply(named_terms(fit), function(term) unname(relative_factor(fit, term)))
   },
   A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
   RX = function(fit) chol(solve(fit$vcov_beta / fit$sigma^2)),
@@ -78,7 +78,7 @@ component_makers <- list(
   fixef = function(fit) fixef(fit),
   beta = function(fit) unname(fit$beta),
   theta = function(fit) stats::setNames(fit$theta, theta_names(fit)),
-  ST = function(fit) lapply(labelled_terms(fit), function(term) scale_and_shape(fit, term)),
+  ST = function(fit) lapply(named_terms(fit), function(term) scale_and_shape(fit, term)),
   REML = function(fit) if (fit$REML) length(fit$beta) else 0L,
   is_REML = function(fit) fit$REML,
   n_rtrms = function(fit) length(fit$random),
@@ -102,7 +102,7 @@ component_makers <- list(
     diagonal <- fit$structure$row == fit$structure$column
     stats::setNames(ifelse(diagonal, 0, -Inf), theta_names(fit))
   },
-  devfun = function(fit) function(theta) native_mixed_criterion(fit, theta)$criterion
+  devfun = function(fit) criterion_function(fit)
 )
 
 # Lambda = T S with S diagonal: S on the diagonal, T below it.
@@ -114,14 +114,23 @@ scale_and_shape <- function(fit, term) {
   lambda
 }
 
-labelled_terms <- function(fit) {
-  stats::setNames(fit$random, vapply(fit$random, `[[`, "", "label"))
+criterion_function <- function(fit) {
+  function(theta) {
+    call <- rlang::current_env()
+    if (!is.numeric(theta) || length(theta) != length(fit$theta) || !all(is.finite(theta))) {
+      abort_argument("theta", paste("must be", length(fit$theta), "numbers."), NULL, call)
+    }
+    native_mixed_criterion(fit, theta, call)
+  }
 }
 
-effect_names <- function(fit) lapply(labelled_terms(fit), `[[`, "names")
+# The terms by grouping factor, whose name comes more than once for several terms on it.
+named_terms <- function(fit) stats::setNames(fit$random, random_groups(fit))
+
+effect_names <- function(fit) lapply(named_terms(fit), `[[`, "names")
 
 effect_counts <- function(fit) {
-  vapply(labelled_terms(fit), function(term) length(term$names) * length(term$levels), 0L)
+  vapply(named_terms(fit), function(term) length(term$names) * length(term$levels), 0L)
 }
 
 # "Subject.Days.(Intercept)": the term, the row of Lambda and, off the diagonal, the column.
@@ -131,7 +140,7 @@ theta_names <- function(fit) {
     row <- term$names[match(fit$structure$row[term$theta], term$positions)]
     column <- term$names[match(fit$structure$column[term$theta], term$positions)]
     names[term$theta] <- paste0(
-      term$label, ".", row, ifelse(row == column, "", paste0(".", column))
+      term$group, ".", row, ifelse(row == column, "", paste0(".", column))
     )
   }
   names
@@ -159,7 +168,7 @@ transposed_effects <- function(fit) {
       Matrix::t(sparse_effects(one, term$levels))
     })
   }, parts, fit$random)
-  names(matrices) <- vapply(fit$random, `[[`, "", "label")
+  names(matrices) <- random_groups(fit)
   unlist(matrices, recursive = FALSE)
 }
 

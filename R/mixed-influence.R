@@ -81,8 +81,12 @@ deletion_variable <- function(fit, group, call) {
   if (group %in% names(fit$frame)) {
     return(as.character(fit$frame[[group]]))
   }
+  data <- tryCatch(nlme::getData(fit), error = function(cnd) NULL)
+  if (is.data.frame(data) && group %in% names(data)) {
+    return(as.character(data[rownames(fit$frame), group]))
+  }
   abort_argument("groups", paste0("must name variables of the fit; `", group, "` is none."), c(
-    i = paste0("They are ", toString(c(unique(random_groups(fit)), names(fit$frame))), ".")
+    i = paste0("They are ", toString(unique(c(random_groups(fit), names(fit$frame)))), ".")
   ), call)
 }
 

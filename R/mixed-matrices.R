@@ -91,9 +91,7 @@ row_precisions <- function(fit, rows = mixed_rows(fit)) {
 
 # The spherical effects u in lme4's order.
 spherical_effects <- function(fit) {
-  unlist(lapply(fit$random, function(term) {
-    as.vector(fit$u[[term$core]][term$positions, , drop = FALSE])
-  }))
+  unlist(lapply(fit$u, function(effects) as.vector(t(effects))), use.names = FALSE)
 }
 
 # The conditional modes b in lme4's order, with the names of vcov(full = TRUE).

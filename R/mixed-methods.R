@@ -126,7 +126,7 @@ formula.ember_lmm <- function(x, fixed.only = FALSE, # nolint: object_name_linte
     return(stats::formula(x$terms))
   }
   if (random.only) {
-    bars <- lapply(x$random, random_term_expression)
+    bars <- lapply(written_terms(x), `[[`, "bar")
     rhs <- Reduce(function(a, b) call("+", a, b), bars)
     return(stats::as.formula(call("~", x$formula[[2L]], rhs), environment(x$formula)))
   }
@@ -139,9 +139,37 @@ check_one_part <- function(fixed, random, call) {
   }
 }
 
-# The term as it can be written in a formula: `(1 + x | g)`.
+# The term as it can be written in a formula: `(1 + x | g)`; `(0 + x | g)` for a column of a split
+# one.
 random_term_expression <- function(term) {
-  call("(", call("|", term$expression[[2L]], term$grouping))
+  lhs <- term$expression[[2L]]
+  if (term$structure == "diag") {
+    lhs <- if (term$names == "(Intercept)") 1 else call("+", 0, as.name(term$names))
+  }
+  call("(", call("|", lhs, term$grouping))
+}
+
+# The random part as terms that a formula can hold one by one: list(bar, term, whole). The dummies
+# of a factor in a split term are no variables, so such a term stays whole: `(f || g)`.
+written_terms <- function(fit) {
+  variables <- names(fit$frame)
+  is_dummy <- function(term) {
+    term$structure == "diag" && !term$names %in% c("(Intercept)", variables)
+  }
+  same_bar <- function(a, b) {
+    a$structure == b$structure && a$group == b$group && identical(a$expression, b$expression)
+  }
+  dummies <- Filter(is_dummy, fit$random)
+  bars <- lapply(fit$random, function(term) {
+    whole <- term$structure == "diag" && any(vapply(dummies, same_bar, NA, term))
+    bar <- if (whole) {
+      call("(", call("||", term$expression[[2L]], term$grouping))
+    } else {
+      random_term_expression(term)
+    }
+    list(bar = bar, term = term, whole = whole)
+  })
+  bars[!duplicated(vapply(bars, function(one) deparse1(one$bar), ""))]
 }
 
 # "x | g" for every term.
@@ -154,9 +182,9 @@ term_names <- function(fit) {
 #' @export
 terms.ember_lmm <- function(x, fixed.only = TRUE, # nolint: object_name_linter.
                             random.only = FALSE, ...) { # nolint: object_name_linter.
-  if (missing(fixed.only) && random.only) fixed.only <- FALSE
-  check_one_part(fixed.only, random.only, rlang::current_env())
-  if (fixed.only) {
+  fixed <- if (missing(fixed.only)) !random.only else fixed.only
+  check_one_part(fixed, random.only, rlang::current_env())
+  if (fixed) {
     return(x$terms)
   }
   full <- attr(x$frame, "terms")
@@ -206,10 +234,10 @@ annotated_fixed_matrix <- function(fit) {
   x <- fixed_matrix(fit)
   columns <- fit$design$columns
   kept <- !columns %in% fit$design$aliased
-  attr(x, "assign") <- fit$design$assign[kept]
-  attr(x, "contrasts") <- fit$design$contrasts
-  if (!all(kept)) attr(x, "col.dropped") <- stats::setNames(which(!kept), columns[!kept])
-  x
+  dropped <- if (!all(kept)) stats::setNames(which(!kept), columns[!kept])
+  structure(
+    x, assign = fit$design$assign[kept], contrasts = fit$design$contrasts, col.dropped = dropped
+  )
 }
 
 #' @rdname ember_lmm_methods
@@ -262,7 +290,7 @@ ngrps <- function(object, ...) UseMethod("ngrps")
 ngrps.default <- function(object, ...) pass_to_lme4("ngrps", object)(object, ...)
 
 #' @export
-#' @exportS3Method lme4::ngrps
+#' @rawNamespace S3method(lme4::ngrps, ember_lmm)
 ngrps.ember_lmm <- function(object, ...) {
   first <- vapply(joined_terms(object), `[[`, 0L, 1L)
   vapply(object$random[first], function(term) length(term$levels), 0L) |>
@@ -293,7 +321,7 @@ isREML.default <- function(x, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @exportS3Method lme4::isREML
+#' @rawNamespace S3method(lme4::isREML, ember_lmm)
 isREML.ember_lmm <- function(x, ...) x$REML # nolint: object_name_linter.
 
 #' @rdname ember_lmm_methods
@@ -304,7 +332,7 @@ isLMM <- function(x, ...) UseMethod("isLMM") # nolint: object_name_linter.
 isLMM.default <- function(x, ...) pass_to_lme4("isLMM", x)(x, ...) # nolint: object_name_linter.
 
 #' @export
-#' @exportS3Method lme4::isLMM
+#' @rawNamespace S3method(lme4::isLMM, ember_lmm)
 isLMM.ember_lmm <- function(x, ...) TRUE # nolint: object_name_linter.
 
 #' @rdname ember_lmm_methods
@@ -315,7 +343,7 @@ isGLMM <- function(x, ...) UseMethod("isGLMM") # nolint: object_name_linter.
 isGLMM.default <- function(x, ...) pass_to_lme4("isGLMM", x)(x, ...) # nolint: object_name_linter.
 
 #' @export
-#' @exportS3Method lme4::isGLMM
+#' @rawNamespace S3method(lme4::isGLMM, ember_lmm)
 isGLMM.ember_lmm <- function(x, ...) FALSE # nolint: object_name_linter.
 
 #' @rdname ember_lmm_methods
@@ -326,5 +354,5 @@ isNLMM <- function(x, ...) UseMethod("isNLMM") # nolint: object_name_linter.
 isNLMM.default <- function(x, ...) pass_to_lme4("isNLMM", x)(x, ...) # nolint: object_name_linter.
 
 #' @export
-#' @exportS3Method lme4::isNLMM
+#' @rawNamespace S3method(lme4::isNLMM, ember_lmm)
 isNLMM.ember_lmm <- function(x, ...) FALSE # nolint: object_name_linter.

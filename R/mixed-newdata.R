@@ -34,9 +34,12 @@ is_no_effects <- function(re_form) {
 # The effects of one term of `re.form` among those of the fit.
 choose_effects <- function(fit, bar, chosen, call) {
   group <- deparse1(bar$grouping)
-  names <- colnames(random_columns(bar$expression, fit$frame[1L, , drop = FALSE], fit))
   on_group <- which(random_groups(fit) == group)
   available <- unlist(lapply(fit$random[on_group], `[[`, "names"))
+  names <- setdiff(all.vars(bar$expression), names(fit$frame))
+  if (length(names) == 0L) {
+    names <- colnames(random_columns(bar$expression, fit$frame[1L, , drop = FALSE], fit))
+  }
   missing <- setdiff(names, available)
   if (length(on_group) == 0L || length(missing) > 0L) {
     what <- paste0("`", if (length(on_group) > 0L) paste0(missing[[1L]], " | "), group, "`")
@@ -68,8 +71,7 @@ random_columns <- function(expression, data, fit) {
     attr(lhs, "predvars") <- predvars[c(1L, 1L + places)]
   }
   environment(lhs) <- environment(fit$formula)
-  one <- fit$frame[1L, , drop = FALSE]
-  coding <- attr(stats::model.matrix(expression, one), "contrasts")
+  coding <- attr(stats::model.matrix(lhs, fit$frame[1L, , drop = FALSE]), "contrasts")
   levels <- Filter(Negate(is.null), lapply(fit$frame[variables], categories))
   frame <- stats::model.frame(lhs, data, na.action = stats::na.pass, xlev = levels)
   stats::model.matrix(lhs, frame, contrasts.arg = coding)
@@ -115,7 +117,9 @@ collect_new_rows <- function(fit, newdata, chosen, with_columns) {
   )
   dataclasses <- attr(terms, "dataClasses")
   if (!is.null(dataclasses)) stats::.checkMFClasses(dataclasses, frame)
-  x <- stats::model.matrix(terms, frame, contrasts.arg = fit$design$contrasts)
+  build <- stats::model.matrix
+  if (is_sparse_design(fit$terms, fit$frame)) build <- Matrix::sparse.model.matrix
+  x <- build(terms, frame, contrasts.arg = fit$design$contrasts)
   parts <- Map(function(term, mine) {
     if (!any(mine) && !with_columns) {
       return(NULL)
@@ -159,7 +163,7 @@ new_dispersion <- function(fit, newdata) {
 check_new_levels <- function(fit, rows, call) {
   for (k in seq_along(rows$parts)) {
     part <- rows$parts[[k]]
-    if (is.null(part) || !any(part$chosen)) next
+    if (!is_used(part)) next
     new <- unique(part$labels[is.na(part$codes)])
     if (length(new) > 0L) {
       group <- fit$random[[k]]$group
@@ -175,7 +179,7 @@ check_new_levels <- function(fit, rows, call) {
 
 # Rows with a missing value: NA, left out or an error, as the function `na_action` has it.
 apply_na_action <- function(rows, na_action) {
-  complete <- !is.na(rowSums(rows$x))
+  complete <- !is.na(Matrix::rowSums(rows$x))
   if (!is.null(rows$offset)) complete <- complete & !is.na(rows$offset)
   for (part in rows$parts) {
     if (!is.null(part)) {

@@ -11,8 +11,8 @@
 #' @param x A fit of [lmm()], or its [random effects][ranef.ember_lmm].
 #' @param what For a fit: `"residuals"` against fitted values, `"qq"` (normal quantiles of the
 #'   scaled residuals), `"scale"` (roots of their absolute values), `"panels"` (these three and the
-#'   quantiles of the random effects), `"trace"` (the log-likelihood by iteration of the methods
-#'   `"em"` and `"px-em"`); or a formula, as `form`. For random effects: `"caterpillar"` or `"qq"`.
+#'   quantiles of the random effects), `"trace"` (the log-likelihood by iteration); or a formula,
+#'   as `form`. For random effects: `"caterpillar"` or `"qq"`.
 #' @param form A formula as lme4 has it, in which `.` is the fit: `resid(., type = "scaled") ~ x`,
 #'   `g ~ resid(.)` (boxes by the factor `g`), `~ resid(.)` (a histogram), each with `| g` for a
 #'   panel per group.
@@ -46,23 +46,9 @@ plot.ember_lmm <- function(x, what = c("residuals", "qq", "scale", "panels", "tr
   switch(what,
     residuals = plot_residuals(x, ...), qq = plot_residual_quantiles(x, ...),
     scale = plot_residual_scale(x, ...), panels = plot_panels(x, ...),
-    trace = plot_mixed_trace(x, call, ...)
+    trace = plot.ember_fit(x, ...)
   )
   invisible(x)
-}
-
-plot_mixed_trace <- function(fit, call, ...) {
-  check_trace(fit, call)
-  plot.ember_fit(fit, ...)
-}
-
-check_trace <- function(fit, call) {
-  if (is.null(fit$trace) || nrow(fit$trace) < 2L) {
-    abort_argument(
-      "what", "cannot be \"trace\": the fit has none.",
-      c(i = "Methods \"em\" and \"px-em\" of `lmm()` keep one."), call
-    )
-  }
 }
 
 # ---- residuals

@@ -74,32 +74,38 @@ predict.ember_lmm <- function(object, newdata = NULL,
     new_rows(object, newdata, chosen, na.action, allow.new.levels, with_columns, call)
   }
   fit <- predicted_values(object, rows, random.only)
-  expand <- function(values) stats::napredict(rows$na_action, values)
   if (!se.fit && interval == "none") {
-    return(expand(fit))
+    return(stats::napredict(rows$na_action, fit))
   }
   variance <- prediction_variances(object, rows, !random.only, call)
-  errors <- stats::setNames(sqrt(variance), rows$names)
-  values <- fit
-  if (interval != "none") {
-    if (interval == "prediction") variance <- variance + outcome_variances(object, rows)
-    half <- stats::qt((1 + level) / 2, df) * sqrt(variance)
-    values <- cbind(fit = fit, lwr = fit - half, upr = fit + half)
-  }
+  values <- with_interval(object, rows, fit, variance, interval, level, df)
+  values <- stats::napredict(rows$na_action, values)
   if (!se.fit) {
-    return(expand(values))
+    return(values)
   }
-  list(fit = expand(values), se.fit = expand(errors), df = df, residual.scale = object$sigma)
+  errors <- stats::napredict(rows$na_action, stats::setNames(sqrt(variance), rows$names))
+  list(fit = values, se.fit = errors, df = df, residual.scale = object$sigma)
+}
+
+with_interval <- function(object, rows, fit, variance, interval, level, df) {
+  if (interval == "none") {
+    return(fit)
+  }
+  if (interval == "prediction") variance <- variance + outcome_variances(object, rows)
+  half <- stats::qt((1 + level) / 2, df) * sqrt(variance)
+  cbind(fit = fit, lwr = fit - half, upr = fit + half)
 }
 
 check_interval <- function(level, df, call) {
   if (!is_number(level) || level <= 0 || level >= 1) {
     abort_argument("level", "must be a number between 0 and 1.", NULL, call)
   }
-  if (!is.numeric(df) || length(df) != 1L || is.na(df) || df <= 0) {
+  if (!is_positive(df)) {
     abort_argument("df", "must be a positive number, or Inf.", NULL, call)
   }
 }
+
+is_positive <- function(x) is.numeric(x) && length(x) == 1L && isTRUE(x > 0)
 
 predicted_values <- function(fit, rows, random_only) {
   total <- numeric(nrow(rows$x))
@@ -109,54 +115,64 @@ predicted_values <- function(fit, rows, random_only) {
   }
   for (k in seq_along(rows$parts)) {
     part <- rows$parts[[k]]
-    if (!is.null(part) && any(part$chosen)) total <- total + effects_of(part, fit$b[[k]])
+    if (is_used(part)) total <- total + effects_of(part, fit$b[[k]])
   }
   stats::setNames(total, rows$names)
 }
 
-# Var(x'(beta-hat - beta) + z'(b-hat - b)) of every row for the chosen effects.
+# Var(x'(beta-hat - beta) + z'(b-hat - b)) of every row for the chosen effects; NA where a value is
+# missing.
 prediction_variances <- function(fit, rows, fixed, call) {
-  used <- vapply(rows$parts, function(part) !is.null(part) && any(part$chosen), NA)
-  x <- if (fixed) as.matrix(rows$x) else matrix(0, nrow(rows$x), ncol(rows$x))
-  if (!any(used)) {
+  if (!any(vapply(rows$parts, is_used, NA))) {
+    x <- if (fixed) as.matrix(rows$x) else matrix(0, nrow(rows$x), ncol(rows$x))
     return(rowSums((x %*% fit$vcov_beta) * x))
   }
-  complete <- stats::complete.cases(x)
-  variance <- rep(NA_real_, nrow(x))
-  kept <- subset_rows(rows, complete)
-  kept$x <- x[complete, , drop = FALSE]
-  variance[complete] <- native_mixed_prediction_variances(fit, joint_rows(fit, kept), call = call)
-  # The effect of a level that is not in the fit is independent of everything observed.
-  for (k in which(used)) {
-    part <- rows$parts[[k]]
-    new <- is.na(part$codes)
-    if (any(new)) {
-      variance[new] <- variance[new] + marginal_variances(fit, k, part, part$chosen)[new]
-    }
+  joint <- list(x = rows$x, terms = joint_terms(fit, rows))
+  complete <- complete_rows(joint)
+  variance <- rep(NA_real_, length(complete))
+  if (any(complete)) {
+    kept <- keep_joint_rows(joint, complete)
+    variance[complete] <- native_mixed_prediction_variances(fit, kept, fixed, call)
   }
   variance
 }
 
-# The rows as the core takes them: columns of the effects in use, zero for those that are not.
-joint_rows <- function(fit, rows) {
+complete_rows <- function(joint) {
+  values <- unlist(lapply(joint$terms, `[[`, "columns"), recursive = FALSE)
+  !is.na(Reduce(`+`, values, Matrix::rowSums(joint$x)))
+}
+
+keep_joint_rows <- function(joint, kept) {
+  terms <- lapply(joint$terms, function(term) {
+    term$codes <- term$codes[kept]
+    term$columns <- lapply(term$columns, `[`, kept)
+    term
+  })
+  list(x = joint$x[kept, , drop = FALSE], terms = terms)
+}
+
+is_used <- function(part) any(part$chosen)
+
+# The random part as the core takes it: effects that are not chosen have columns of zeros, code 0 is
+# a level that is not in the fit, NA a factor that is not used.
+joint_terms <- function(fit, rows) {
   of_core <- vapply(fit$random, `[[`, 0L, "core")
-  terms <- lapply(seq_along(fit$structure$widths), function(core) {
+  lapply(seq_along(fit$structure$widths), function(core) {
     mine <- which(of_core == core)
     columns <- matrix(0, nrow(rows$x), fit$structure$widths[[core]])
-    codes <- rep(1L, nrow(rows$x))
-    for (k in mine[lengths(rows$parts[mine]) > 0L]) {
+    codes <- rep(NA_integer_, nrow(rows$x))
+    for (k in mine) {
       part <- rows$parts[[k]]
-      known <- which(!is.na(part$codes))
-      codes[known] <- part$codes[known]
+      if (!is_used(part)) next
+      codes <- ifelse(is.na(part$codes), 0L, part$codes)
       used <- which(part$chosen)
-      columns[known, fit$random[[k]]$positions[used]] <- part$columns[known, used]
+      columns[, fit$random[[k]]$positions[used]] <- part$columns[, used]
     }
     list(
       codes = codes, levels = length(fit$random[[mine[[1L]]]]$levels),
       columns = lapply(seq_len(ncol(columns)), function(j) columns[, j])
     )
   })
-  list(x = rows$x, terms = terms)
 }
 
 # z' Sigma z of some effects of a term.

@@ -92,7 +92,7 @@ group_lines <- function(fit) {
 # What a reader must know before trusting the numbers: columns left out, an end that is no optimum,
 # variances at zero. Nothing if all is well.
 remarks <- function(fit) {
-  c(aliased_words(fit), convergence_words(fit), singular_words(fit))
+  c(aliased_words(fit), convergence_words(fit), singular_lines(fit))
 }
 
 aliased_words <- function(fit) {
@@ -117,17 +117,8 @@ convergence_words <- function(fit) {
   )
 }
 
-# `fit$singular` holds the terms (labels) whose covariance matrix has no full rank.
-singular_words <- function(fit) {
-  terms <- unlist(fit$singular, use.names = FALSE)
-  if (length(terms) == 0L) {
-    return(NULL)
+singular_lines <- function(fit) {
+  if (length(fit$singular) > 0L) {
+    strwrap(singularity_words(fit), width = 0.95 * getOption("width"))
   }
-  many <- length(terms) > 1L
-  strwrap(paste0(
-    "Singular fit: the estimated covariance ", if (many) "matrices" else "matrix",
-    " of the random effects of ", paste(terms, collapse = ", "), if (many) " do" else " does",
-    " not have full rank: a variance is zero or a correlation is 1 or -1. This is the optimum, ",
-    "but it says that the data do not support all of the random effects; consider a simpler model."
-  ), width = 0.95 * getOption("width"))
 }

@@ -99,17 +99,12 @@ drop_effects <- function(frame) {
   }
   variances <- attr(frame, "postVar")
   values <- stats::setNames(frame[[1L]], rownames(frame))
-  if (!is.null(variances)) attr(values, "postVar") <- drop(variances)
-  values
+  if (is.null(variances)) values else structure(values, postVar = drop(variances))
 }
 
 #' @export
 print.ember_ranef <- function(x, ...) {
-  plain <- lapply(unclass(x), function(part) {
-    attr(part, "postVar") <- NULL
-    part
-  })
-  print(plain, ...)
+  print(lapply(unclass(x), structure, postVar = NULL), ...)
   has_variances <- vapply(x, function(part) !is.null(attr(part, "postVar")), NA)
   if (any(has_variances)) {
     cat("with conditional variances for ", paste(dQuote(names(x), FALSE), collapse = " "), "\n",

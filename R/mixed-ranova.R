@@ -25,19 +25,15 @@ ranova <- function(model, reduce.terms = TRUE, ...) { # nolint: object_name_lint
   if (!inherits(model, "ember_lmm")) {
     abort_argument("model", "must be a fit of `lmm()`.", NULL, call)
   }
-  bars <- lapply(model$random, random_term_expression)
-  reduced <- unlist(lapply(seq_along(bars), function(k) {
-    reduced_terms(model$random[[k]], bars[[k]], reduce.terms)
-  }), recursive = FALSE)
-  places <- rep(seq_along(bars), vapply(seq_along(bars), function(k) {
-    length(reduced_terms(model$random[[k]], bars[[k]], reduce.terms))
-  }, 0L))
+  written <- written_terms(model)
+  bars <- lapply(written, `[[`, "bar")
+  reduced <- lapply(written, reduced_terms, reduce.terms)
   formulas <- Map(function(place, replacement) {
     kept <- bars
     kept[[place]] <- if (identical(replacement, "none")) NULL else replacement
     with_random_terms(model, kept)
-  }, places, reduced)
-  names(formulas) <- names(reduced)
+  }, rep(seq_along(bars), lengths(reduced)), unlist(reduced, recursive = FALSE))
+  names(formulas) <- unlist(lapply(reduced, names))
   likelihoods <- lapply(formulas, function(formula) reduced_likelihood(model, formula, call))
   structure(
     deletion_table(model, likelihoods),
@@ -62,7 +58,9 @@ deletion_table <- function(fit, likelihoods) {
 }
 
 # What a term becomes, by the name of what was left out; "none" if nothing of it remains.
-reduced_terms <- function(term, bar, reduce) {
+reduced_terms <- function(written, reduce) {
+  term <- written$term
+  bar <- written$bar
   whole <- stats::setNames(list("none"), deparse1(bar))
   effects <- stats::terms(term$expression)
   labels <- attr(effects, "term.labels")

@@ -47,14 +47,16 @@ residuals.ember_lmm <- function(object,
                                 scaled = FALSE, ...) {
   call <- rlang::current_env()
   type <- match_choice("type", call)
-  rows <- mixed_rows(object)
-  values <- rows$y - linear_predictor(object, rows)
-  precisions <- row_precisions(object, rows)
-  if (!type %in% c("response", "working") && !is.null(precisions)) {
-    values <- values * sqrt(precisions)
-  }
+  values <- plain_residuals(object, weighted = !type %in% c("response", "working"))
   if (scaled || type == "scaled") values <- values / object$sigma
   expand_rows(object, values)
+}
+
+# Without names, of the rows that were fitted.
+plain_residuals <- function(fit, weighted, rows = mixed_rows(fit)) {
+  values <- rows$y - linear_predictor(fit, rows)
+  precisions <- if (weighted) row_precisions(fit, rows)
+  if (is.null(precisions)) values else values * sqrt(precisions)
 }
 
 #' @rdname residuals.ember_lmm

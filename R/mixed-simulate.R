@@ -47,10 +47,8 @@ simulate.ember_lmm <- function(object, nsim = 1, seed = NULL,
   values <- predicted_values(object, rows, FALSE) + drawn_effects(object, rows, nsim)
   n <- nrow(rows$x)
   values <- values + residual_deviation(object, rows) * matrix(stats::rnorm(n * nsim), n)
-  values <- stats::napredict(rows$na_action, values)
-  labels <- rownames(values)
-  simulated <- data.frame(values, row.names = if (is.null(labels)) rows$names else labels)
-  names(simulated) <- paste0("sim_", seq_len(nsim))
+  dimnames(values) <- list(rows$names, paste0("sim_", seq_len(nsim)))
+  simulated <- as.data.frame(stats::napredict(rows$na_action, values))
   structure(simulated, na.action = rows$na_action, seed = state)
 }
 

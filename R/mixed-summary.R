@@ -13,7 +13,7 @@
 #'
 #' @param object A fit of [lmm()].
 #' @param ddf Method for the degrees of freedom: `"Satterthwaite"`, `"Kenward-Roger"` or `"none"`.
-#' @param correlation Keep the correlations of the fixed effects? By default for up to 20 of them.
+#' @param correlation Keep the correlations of the fixed effects? By default for up to 12 of them.
 #' @param x A summary.
 #' @param digits Significant digits.
 #' @param symbolic.cor Print the correlations as symbols, see [symnum()]?
@@ -40,7 +40,7 @@ summary.ember_lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", 
   columns <- object$design$columns
   structure(
     list(
-      methTitle = paste0(method_words(object), ddf_words(ddf, nrow(object$vcov_beta))),
+      methTitle = summary_title(object, ddf),
       objClass = class(object)[[1L]],
       coefficients = fixed_table(object, ddf, call),
       aliased = stats::setNames(columns %in% object$design$aliased, columns),
@@ -64,8 +64,12 @@ match_ddf <- function(ddf, call) {
   sub("lme4", "none", methods[[chosen]])
 }
 
-ddf_words <- function(ddf, tested) {
-  if (ddf == "none" || tested == 0L) "" else paste0(". t-tests use ", ddf, "'s method")
+summary_title <- function(fit, ddf) {
+  words <- method_words(fit)
+  if (ddf == "none" || length(fit$beta) == 0L) {
+    return(words)
+  }
+  paste0(trimws(words), ". t-tests use ", ddf, "'s method")
 }
 
 # A row per estimated coefficient.
@@ -89,7 +93,7 @@ fixed_table <- function(fit, ddf, call) {
 }
 
 scaled_quantiles <- function(fit) {
-  quantiles <- stats::quantile(stats::residuals(fit, type = "scaled"), na.rm = TRUE)
+  quantiles <- stats::quantile(plain_residuals(fit, TRUE) / fit$sigma, names = FALSE)
   stats::setNames(quantiles, c("Min", "1Q", "Median", "3Q", "Max"))
 }
 
@@ -115,7 +119,7 @@ print.summary.ember_lmm <- function(x, digits = max(3L, getOption("digits") - 3L
     if (is.null(correlation)) correlation <- x$correlation
     print_fixed_correlations(x, correlation, symbolic.cor)
   }
-  closing <- c(convergence_words(x$fit), singular_words(x$fit))
+  closing <- c(convergence_words(x$fit), singular_lines(x$fit))
   if (length(closing) > 0L) cat("", closing, "", sep = "\n")
   invisible(x)
 }
@@ -140,16 +144,19 @@ print_fixed_effects <- function(x, digits, stars) {
 }
 
 # Most fixed effects whose correlations are shown without asking.
-most_fixed_correlations <- 20L
+most_fixed_correlations <- 12L
 
 print_fixed_correlations <- function(x, correlation, symbolic) {
   p <- ncol(x$vcov)
   if (is.null(correlation)) {
     correlation <- p <= most_fixed_correlations
     if (!correlation) {
-      cat(
-        "\nCorrelations of the ", p, " fixed effects: print(summary(fit), correlation = TRUE).\n",
-        sep = ""
+      rlang::inform(
+        c(
+          paste("Correlations of", p, "fixed effects are not shown."),
+          i = "`print(summary(fit), correlation = TRUE)` shows them."
+        ),
+        class = "ember_message_correlation"
       )
     }
   }

@@ -1,24 +1,10 @@
 # Variances of the random effects: from theta to covariance matrices, and how they are shown.
 
-# The relative covariance factor Lambda (q x q, lower triangular) of a core term: all random effects
-# of one grouping factor. Known standard deviations are not part of theta.
-core_factor <- function(fit, core) {
-  structure <- fit$structure
-  width <- structure$widths[[core]]
-  lambda <- matrix(0, width, width)
-  mine <- which(structure$term == core)
-  lambda[cbind(structure$row[mine], structure$column[mine])] <- fit$theta[mine]
-  known <- which(fit$known$term == core)
-  places <- fit$known$index[known]
-  lambda[cbind(places, places)] <- fit$known$sd[known] / fit$sigma
-  lambda
-}
-
-# The block of Lambda that belongs to one term of the formula, with its names.
+# The relative covariance factor Lambda of one term (q x q, lower triangular), with its names.
 relative_factor <- function(fit, term) {
-  positions <- term$positions
-  lambda <- core_factor(fit, term$core)[positions, positions, drop = FALSE]
-  dimnames(lambda) <- list(term$names, term$names)
+  q <- length(term$names)
+  lambda <- matrix(0, q, q, dimnames = list(term$names, term$names))
+  lambda[lower.tri(lambda, diag = TRUE)] <- fit$theta[term$theta]
   lambda
 }
 

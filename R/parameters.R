@@ -105,6 +105,26 @@ stack_parameters <- function(tables) {
   out
 }
 
+#' @rdname lmm_insight
+#' @param method As `ci_method`.
+#' @exportS3Method parameters::p_value
+p_value.ember_lmm <- function(model, method = "residual", ...) {
+  wald_parameters(model, method)[c("Parameter", "p")]
+}
+
+#' @rdname lmm_insight
+#' @exportS3Method parameters::degrees_of_freedom
+degrees_of_freedom.ember_lmm <- function(model, method = "residual", ...) {
+  unname(get_df.ember_lmm(model, method))
+}
+
+#' @rdname lmm_insight
+#' @exportS3Method bayestestR::ci
+ci.ember_lmm <- function(x, ci = 0.95, method = "residual", ...) {
+  table <- fixed_parameters(x, ci, method, exponentiate = FALSE)
+  table[c("Parameter", "CI", "CI_low", "CI_high")]
+}
+
 # What parameters' own printing looks for.
 described_parameters <- function(table, fit, ci, method, exponentiate, group_level) {
   fixed <- stats::setNames(nm = names(fixef(fit)))

@@ -7,6 +7,18 @@ check_convergence.ember_lmm <- function(x, ...) is_converged.ember_lmm(x)
 check_singularity.ember_lmm <- function(x, ...) isSingular(x)
 
 #' @rdname lmm_insight
+#' @exportS3Method performance::performance_aic
+performance_aic.ember_lmm <- function(x, ...) stats::AIC(x)
+
+#' @rdname lmm_insight
+#' @exportS3Method performance::performance_aicc
+performance_aicc.ember_lmm <- function(x, ...) {
+  loglik <- stats::logLik(x)
+  k <- attr(loglik, "df")
+  stats::AIC(loglik) + 2 * k * (k + 1) / (attr(loglik, "nobs") - k - 1)
+}
+
+#' @rdname lmm_insight
 #' @exportS3Method performance::r2
 r2.ember_lmm <- function(model, ...) performance::r2_nakagawa(model, ...)
 
@@ -25,12 +37,9 @@ model_performance.ember_lmm <- function(model, metrics = "all", ...) {
       c(i = paste0("They are ", quoted(known), "."))
     )
   }
-  loglik <- stats::logLik(model)
-  k <- attr(loglik, "df")
-  n <- attr(loglik, "nobs")
   shares <- variance_shares(model)
   values <- data.frame(
-    AIC = stats::AIC(model), AICc = stats::AIC(model) + 2 * k * (k + 1) / (n - k - 1),
+    AIC = stats::AIC(model), AICc = performance_aicc.ember_lmm(model),
     BIC = stats::BIC(model), R2_conditional = shares[["conditional"]],
     R2_marginal = shares[["marginal"]], ICC = shares[["icc"]],
     RMSE = sqrt(mean(stats::residuals(without_padding(model))^2)), Sigma = stats::sigma(model)

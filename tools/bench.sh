@@ -4,3 +4,4 @@
 set -eu
 cargo build --release --quiet --manifest-path bench/Cargo.toml
 Rscript bench/mixtures.R
+Rscript bench/mixed.R

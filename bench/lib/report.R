@@ -32,7 +32,17 @@ milliseconds <- function(seconds) sub("[.]$", "", digits(1000 * seconds))
 
 times <- function(ratio) ifelse(is.na(ratio), "-", paste0(sub("[.]$", "", digits(ratio)), "x"))
 
-write_results <- function(file) writeLines(results$lines, file)
+verdict <- function(met) ifelse(is.na(met), "-", ifelse(met, "yes", "NO"))
+
+# Each script owns the part of the file below its own main heading, which is its first line.
+write_results <- function(file) {
+  lines <- if (file.exists(file)) readLines(file) else character()
+  part <- cumsum(grepl("^# ", lines))
+  own <- part[match(results$lines[[1L]], lines)]
+  kept <- lines[is.na(own) | part != own]
+  last <- utils::tail(which(nzchar(kept)), 1L)
+  writeLines(c(kept[seq_len(sum(last))], if (length(last)) "", results$lines), file)
+}
 
 processor <- function() {
   if (!file.exists("/proc/cpuinfo")) {

@@ -6,3 +6,11 @@ tight_control <- function() {
     check.conv.singular = "ignore"
   )
 }
+
+# One model fitted by both: list(ours, theirs).
+fit_pair <- function(formula, data, ...) {
+  list(
+    ours = lmm(formula, data, ...),
+    theirs = lme4::lmer(formula, data, ..., control = tight_control())
+  )
+}

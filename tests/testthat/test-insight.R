@@ -1,11 +1,8 @@
 skip_if_not_installed("insight")
 skip_if_not_installed("lme4")
 
-pair <- function(form, data, ...) {
-  list(ours = lmm(form, data, ...), theirs = lme4::lmer(form, data, ..., control = tight_control()))
-}
-slopes <- pair(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
-nested <- pair(strength ~ 1 + (1 | batch / cask), lme4::Pastes)
+slopes <- fit_pair(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
+nested <- fit_pair(strength ~ 1 + (1 | batch / cask), lme4::Pastes)
 
 test_that("formulas, terms and parameters are found as in lme4's fits", {
   for (fits in list(slopes, nested)) {
@@ -50,16 +47,25 @@ test_that("numbers are those of lme4's fits", {
     same("get_df", type = "model")
     same("get_df", type = "normal")
     same("get_loglikelihood")
-    same("get_data", effects = "random")
-    same("get_data")
+    for (effects in c("random", "all")) {
+      expect_equal(
+        insight::get_data(fits$ours, effects = effects),
+        suppressWarnings(insight::get_data(fits$theirs, effects = effects)),
+        ignore_attr = TRUE
+      )
+    }
   }
   expect_s3_class(insight::get_parameters(slopes$ours, effects = "random"), "ember_ranef")
   expect_true(insight::is_converged(slopes$ours))
+  skip_if_not_installed("lmerTest")
+  skip_if_not_installed("pbkrtest")
+  # lmerTest fits again, so that it must find the formula and the data.
+  theirs <- lme4::lmer(Reaction ~ Days + (Days | Subject), lme4::sleepstudy,
+    control = tight_control()
+  )
   for (type in c("satterthwaite", "kenward")) {
-    skip_if_not_installed("lmerTest")
-    skip_if_not_installed("pbkrtest")
     expect_equal(
-      insight::get_df(slopes$ours, type = type), insight::get_df(slopes$theirs, type = type),
+      insight::get_df(slopes$ours, type = type), insight::get_df(theirs, type = type),
       tolerance = 1e-4, ignore_attr = TRUE
     )
   }
@@ -69,7 +75,7 @@ test_that("numbers are those of lme4's fits", {
 test_that("variance components are those of lme4's fits", {
   machines <- as.data.frame(nlme::Machines)
   machines$Machine <- factor(machines$Machine, ordered = FALSE)
-  maximal <- pair(score ~ Machine + (Machine | Worker), machines)
+  maximal <- fit_pair(score ~ Machine + (Machine | Worker), machines)
   for (fits in list(slopes, nested, maximal)) {
     ours <- insight::get_variance(fits$ours)
     theirs <- insight::get_variance(fits$theirs)
@@ -107,6 +113,9 @@ test_that("predictions have intervals", {
   expect_equal(
     c(insight::get_predicted(slopes$ours, new, ci = NULL, include_random = TRUE)),
     unname(predict(slopes$ours, new)), ignore_attr = TRUE
+  )
+  expect_equal(
+    c(insight::get_predicted(slopes$ours)), unname(fitted(slopes$ours)), ignore_attr = TRUE
   )
   wide <- as.data.frame(insight::get_predicted(slopes$ours, new, predict = "prediction"))
   expect_equal(wide$SE^2 - ours$SE^2, rep(slopes$ours$sigma^2, 2L))

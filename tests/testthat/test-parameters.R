@@ -12,7 +12,7 @@ expect_same_table <- function(ours, theirs, tolerance = 1e-4) {
     table[empty] <- NA_real_
     table
   }
-  expect_equal(numeric(ours), numeric(theirs), tolerance = tolerance, ignore_attr = TRUE)
+  testthat::expect_equal(numeric(ours), numeric(theirs), tolerance = tolerance, ignore_attr = TRUE)
 }
 
 test_that("the table is that of lme4's fit", {
@@ -43,6 +43,17 @@ test_that("the table is that of lme4's fit", {
     table <- theirs(ci_method = "normal")
     table[names(table) != "df_error"]
   })
+})
+
+test_that("parts of the table are those of lme4's fit", {
+  for (verb in c("standard_error", "p_value", "ci")) {
+    verb <- getExportedValue("parameters", verb)
+    expect_equal(verb(fit), verb(peer), tolerance = 1e-4, ignore_attr = TRUE)
+  }
+  expect_equal(
+    parameters::degrees_of_freedom(fit, method = "residual"),
+    parameters::degrees_of_freedom(peer, method = "residual")
+  )
 })
 
 test_that("several terms and profile intervals", {

@@ -18,6 +18,10 @@ test_that("R2, ICC and the table are those of lme4's fit", {
   expect_equal(performance::performance_rmse(fit), performance::performance_rmse(peer),
     tolerance = 1e-4
   )
+  for (verb in c("performance_aic", "performance_aicc", "performance_mae", "performance_mse")) {
+    verb <- getExportedValue("performance", verb)
+    expect_equal(verb(fit), verb(peer), tolerance = 1e-4, ignore_attr = TRUE)
+  }
   expect_error(performance::model_performance(fit, "PCP"), class = "ember_error_argument")
 })
 

@@ -2,7 +2,7 @@
 
 mod inference;
 mod predict;
-mod read;
+pub mod read;
 mod search;
 mod stats;
 mod write;

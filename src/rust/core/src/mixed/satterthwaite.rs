@@ -9,6 +9,7 @@ use nalgebra::DMatrix;
 
 use super::criterion::{Known, Problem};
 use super::factor::Factor;
+use super::scale::Scales;
 use crate::error::Result;
 use crate::linalg;
 
@@ -61,7 +62,9 @@ pub fn satterthwaite(
     let r = k + usize::from(profiled);
     let mut hessian = DMatrix::zeros(r, r);
     let mut derivatives = Vec::with_capacity(r);
-    let units = units(&explicit, coordinates);
+    let mut units = vec![1.0; k];
+    let theta = explicit.parameters(coordinates).theta;
+    Scales::of(&explicit).units(&explicit, &theta, &mut units);
     for (j, unit) in units.iter().enumerate() {
         let mut at = |sign: f64| -> Result<(Vec<f64>, DMatrix<f64>)> {
             let mut moved = coordinates.to_vec();
@@ -94,9 +97,8 @@ pub fn satterthwaite(
     if profiled {
         derivatives.push(&covariance * 2.0);
     }
-    let mut scales = scales(&explicit);
-    scales.resize(r, 1.0);
-    let (parameter_covariance, flat, falling) = twice_inverse(&hessian, &scales)?;
+    units.resize(r, 1.0);
+    let (parameter_covariance, flat, falling) = twice_inverse(&hessian, &units)?;
     Ok(Satterthwaite {
         covariance,
         derivatives,
@@ -106,58 +108,13 @@ pub fn satterthwaite(
     })
 }
 
-/// Mean of Σ w z² over the levels, and over the rows, of the random column that each θ of the coordinates
-/// multiplies.
-fn squares(problem: &Problem) -> Vec<(f64, f64)> {
-    let statistics = problem.statistics;
-    let entries = problem.free().iter().map(|&k| problem.structure.entries[k]);
-    entries
-        .map(|entry| {
-            let (q, levels) = (
-                statistics.widths()[entry.term],
-                statistics.levels()[entry.term],
-            );
-            let products = statistics.design.products.iter();
-            let total: f64 = products
-                .flat_map(|products| products.diagonal[entry.term].chunks_exact(q * q))
-                .map(|block| block[entry.row * q + entry.row])
-                .sum();
-            (total / levels as f64, total / statistics.rows() as f64)
-        })
-        .collect()
-}
-
-/// The length over which the criterion bends in each coordinate: θ itself, or where θ²zᵀz is one.
-fn units(problem: &Problem, coordinates: &[f64]) -> Vec<f64> {
-    let thetas = squares(problem).into_iter().zip(coordinates);
-    let mut units: Vec<f64> = thetas
-        .map(|((square, _), theta)| {
-            theta
-                .abs()
-                .max(square.max(f64::MIN_POSITIVE).sqrt().recip())
-        })
-        .collect();
-    units.resize(coordinates.len(), 1.0);
-    units
-}
-
-/// What makes the coordinates free of the units of the random columns.
-fn scales(problem: &Problem) -> Vec<f64> {
-    let thetas = squares(problem).into_iter();
-    let mut scales: Vec<f64> = thetas
-        .map(|(_, square)| square.max(f64::MIN_POSITIVE).sqrt().recip())
-        .collect();
-    scales.resize(problem.coordinates(), 1.0);
-    scales
-}
-
-/// 2 H⁻¹ over the directions of positive curvature, and the number of flat and of falling ones.
-fn twice_inverse(hessian: &DMatrix<f64>, scales: &[f64]) -> Result<(DMatrix<f64>, usize, usize)> {
+/// 2 H⁻¹ over the directions of positive curvature (in these units of the coordinates), and the number of flat and of falling ones.
+fn twice_inverse(hessian: &DMatrix<f64>, units: &[f64]) -> Result<(DMatrix<f64>, usize, usize)> {
     let r = hessian.nrows();
     if r == 0 {
         return Ok((hessian.clone(), 0, 0));
     }
-    let scaled = DMatrix::from_fn(r, r, |i, j| scales[i] * hessian[(i, j)] * scales[j]);
+    let scaled = DMatrix::from_fn(r, r, |i, j| units[i] * hessian[(i, j)] * units[j]);
     let (values, vectors) = linalg::symmetric_eigen(&linalg::symmetrized(&scaled))?;
     let tolerance = FLAT * values.amax();
     let curved = values.iter().filter(|&&value| value > tolerance).count();
@@ -167,6 +124,6 @@ fn twice_inverse(hessian: &DMatrix<f64>, scales: &[f64]) -> Result<(DMatrix<f64>
         .map(|&value| if value > tolerance { 2.0 / value } else { 0.0 })
         .collect();
     let inverse = linalg::from_spectrum(&vectors, &inverse);
-    let inverse = DMatrix::from_fn(r, r, |i, j| scales[i] * inverse[(i, j)] * scales[j]);
+    let inverse = DMatrix::from_fn(r, r, |i, j| units[i] * inverse[(i, j)] * units[j]);
     Ok((inverse, r - curved - falling, falling))
 }

@@ -2,4 +2,5 @@
 
 #[path = "../mixed_criterion/models.rs"]
 mod models;
+mod replicates;
 mod simulate;

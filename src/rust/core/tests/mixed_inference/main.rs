@@ -4,5 +4,6 @@ mod dense;
 mod kenward_roger;
 #[path = "../mixed_criterion/models.rs"]
 mod models;
+mod profile;
 mod satterthwaite;
 mod variances;

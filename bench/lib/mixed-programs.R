@@ -1,0 +1,64 @@
+# The two programs, each task as a function without arguments.
+
+fit_of <- function(program, formula, data, threads) {
+  switch(program,
+    ember = {
+      control <- ember::em_control(threads = threads)
+      function() ember::lmm(formula, data, control = control)
+    },
+    lme4 = function() lme4::lmer(formula, data)
+  )
+}
+
+# A fit of the same model to another response, as a loop over bootstrap samples does it.
+refit_of <- function(program, fit) {
+  set.seed(1)
+  response <- stats::simulate(fit, 1L)[[1L]]
+  switch(program, ember = ember::refit, lme4 = lme4::refit)
+  function() if (program == "ember") ember::refit(fit, response) else lme4::refit(fit, response)
+}
+
+# The criterion at a point near the optimum: a new one each time, so that nothing can be kept.
+evaluation_of <- function(program, fit) {
+  get_me <- switch(program, ember = ember::getME, lme4 = lme4::getME)
+  criterion <- get_me(fit, "devfun")
+  theta <- get_me(fit, "theta")
+  count <- 0
+  function() {
+    count <<- count + 1
+    criterion(theta * (1 + 1e-4 * sin(count)))
+  }
+}
+
+# 1000 samples: the time of one is a thousandth of it.
+bootstrap_of <- function(program, fit) {
+  stopifnot(program == "ember")
+  function() ember::bootstrap(fit, replicates = 1000L)
+}
+
+kenward_roger_of <- function(program, fit) {
+  stopifnot(program == "ember")
+  function() summary(fit, ddf = "Kenward-Roger")
+}
+
+tasks <- list(
+  refit = refit_of, evaluation = evaluation_of, bootstrap = bootstrap_of,
+  kenward_roger = kenward_roger_of
+)
+
+facts_of <- function(program, fit) {
+  evaluations <- if (program == "ember") fit$passes else fit@optinfo$feval
+  list(criterion = -2 * as.numeric(stats::logLik(fit)), evaluations = evaluations)
+}
+
+# Medians over `repeats` of the seconds of one of `calls` calls; with several, one before warms up.
+time_of <- function(run, repeats, calls) {
+  value <- if (calls > 1L) run()
+  times <- lapply(seq_len(repeats), function(i) {
+    value <<- NULL
+    spent <- seconds(function() for (call in seq_len(calls)) value <<- run())
+    c(cpu = spent$cpu, wall = spent$wall) / calls
+  })
+  middle <- apply(do.call(rbind, times), 2L, stats::median)
+  list(cpu = middle[["cpu"]], wall = middle[["wall"]], value = value)
+}

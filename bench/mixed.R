@@ -1,0 +1,153 @@
+# Linear mixed models: lmm() beside lme4::lmer(), same data, same criterion, all in one run; `make
+# bench` calls it. CPU seconds, since the machine may be shared; every program, case and task in a
+# process of its own, whose peak memory is its own too.
+#   EMBER_BENCH_CASES=sleepstudy,InstEval   these cases only (see bench/lib/mixed-cases.R)
+#   EMBER_BENCH_QUICK=true                  one run each, and lmer not where it is slow
+#   EMBER_BENCH_RESULTS=file                writes there instead of bench/results.md
+
+if (!requireNamespace("lme4", quietly = TRUE)) {
+  stop("The benchmark compares with lme4: install it.")
+}
+
+read_module <- function(name) {
+  module <- new.env()
+  sys.source(sprintf("bench/lib/%s.R", name), module)
+  module
+}
+cases <- read_module("mixed-cases")
+clock <- read_module("clock")
+report <- read_module("report")
+
+quick <- identical(Sys.getenv("EMBER_BENCH_QUICK"), "true")
+chosen <- strsplit(Sys.getenv("EMBER_BENCH_CASES"), ",")[[1L]]
+wanted <- function(name) length(chosen) == 0L || name %in% chosen
+
+nothing <- data.frame(cpu = NA, wall = NA, criterion = NA, evaluations = NA, peak = NA)
+
+# What a child process measured; nothing if it failed, which it says itself.
+measure <- function(program, task, case, threads = 1L, repeats = 1L, calls = 1L) {
+  lines <- clock$run_script(
+    "bench/lib/mixed-child.R", program, task, threads, if (quick) 1L else repeats, calls, case$file
+  )
+  if (is.null(attr(lines, "status"))) {
+    utils::read.table(text = lines, header = TRUE)
+  } else {
+    nothing
+  }
+}
+
+with_file <- function(case) {
+  case$file <- tempfile(fileext = ".rds")
+  saveRDS(list(formula = case$formula, data = case$data()), case$file, compress = FALSE)
+  case
+}
+
+compare_case <- function(name, case) {
+  case <- with_file(case)
+  on.exit(unlink(case$file))
+  fit <- function(program, threads = 1L, repeats = 5L) {
+    measure(program, "fit", case, threads, repeats, case$calls)
+  }
+  extra <- function(program, found) found$peak - measure(program, "none", case)$peak
+  one <- fit("ember")
+  lme4 <- if (quick && case$slow) nothing else fit("lme4", repeats = if (case$slow) 1L else 5L)
+  list(
+    name = name, goal = case$goal, one = one, two = fit("ember", threads = 2L), lme4 = lme4,
+    ember_memory = extra("ember", one), lme4_memory = extra("lme4", lme4)
+  )
+}
+
+compare_fits <- function(found) {
+  column <- function(part) vapply(found, \(case) as.numeric(part(case)), 0)
+  ratio <- column(\(case) case$lme4$cpu / case$one$cpu)
+  report$section(
+    "Whole fits, REML, each program's defaults",
+    "Seconds. `criterion`: ember's REML criterion minus lmer's, below 0 where ember's is better."
+  )
+  report$say_table(data.frame(
+    case = vapply(found, \(case) case$name, ""),
+    "ember, CPU" = report$digits(column(\(case) case$one$cpu)),
+    "2 threads, CPU" = report$digits(column(\(case) case$two$cpu)),
+    "2 threads, wall" = report$digits(column(\(case) case$two$wall)),
+    "lmer, CPU" = report$digits(column(\(case) case$lme4$cpu)),
+    "lmer / ember" = report$times(ratio),
+    goal = report$times(column(\(case) case$goal)),
+    met = report$verdict(ratio >= column(\(case) case$goal)),
+    "evaluations" = column(\(case) case$one$evaluations),
+    "of lmer" = column(\(case) case$lme4$evaluations),
+    criterion = formatC(
+      column(\(case) case$one$criterion - case$lme4$criterion), digits = 1, format = "e"
+    ),
+    check.names = FALSE
+  ))
+  report$section(
+    "Memory of these fits",
+    "MB that the fit adds to the peak of a process that only reads the data. Case `slope`: 1e6 rows,",
+    "dense model matrix of 16 MB, goal 24 MB."
+  )
+  report$say_table(data.frame(
+    case = vapply(found, \(case) case$name, ""),
+    ember = sprintf("%.1f", column(\(case) case$ember_memory)),
+    lmer = sprintf("%.1f", column(\(case) case$lme4_memory))
+  ))
+}
+
+# Each figure with its goal: seconds of one run of a task, divided by how many things it does.
+compare_parts <- function(all_cases) {
+  parts <- list(
+    list("refit, herd, one call from R, µs", "herd", "refit", 1e6, 50, calls = 200L),
+    list("refit, sleepstudy, one call from R, µs", "sleepstudy", "refit", 1e6, 50, calls = 200L),
+    list("bootstrap of 1000, herd, per sample, µs", "herd", "bootstrap", 1e3, 50),
+    list("bootstrap of 1000, sleepstudy, per sample, µs", "sleepstudy", "bootstrap", 1e3, 50),
+    list("one evaluation of the criterion, InstEval, ms", "InstEval", "evaluation", 1e3, 10,
+      calls = 20L),
+    list("Kenward-Roger summary, 6,000 rows of InstEval, s", "InstEval", "kenward_roger", 1, 5)
+  )
+  parts <- Filter(\(part) wanted(part[[2L]]), parts)
+  if (length(parts) == 0L) {
+    return(invisible())
+  }
+  rows <- lapply(parts, function(part) compare_part(part, all_cases[[part[[2L]]]]))
+  report$section(
+    "Parts",
+    "CPU time, one thread. Kenward-Roger with pbkrtest was not done after 170 s; it is not run here."
+  )
+  report$say_table(do.call(rbind, rows))
+}
+
+compare_part <- function(part, case) {
+  task <- part[[3L]]
+  if (task == "kenward_roger") case$data <- cases$few_evaluations
+  case <- with_file(case)
+  on.exit(unlink(case$file))
+  calls <- if (is.null(part$calls)) 1L else part$calls
+  ember <- measure("ember", task, case, repeats = 5L, calls = calls)$cpu * part[[4L]]
+  lme4 <- NA
+  if (task %in% c("refit", "evaluation")) {
+    lme4 <- measure("lme4", task, case, calls = calls)$cpu * part[[4L]]
+  }
+  data.frame(
+    what = part[[1L]], ember = report$digits(ember), goal = part[[5L]],
+    met = report$verdict(ember <= part[[5L]]), lme4 = report$digits(lme4)
+  )
+}
+
+run <- function(results_file) {
+  report$say(
+    "# ember: benchmarks of linear mixed models", "",
+    "Written by `make bench`. CPU seconds, medians; the machine may be doing other work.", "",
+    sprintf("%s, %s. %s, ember %s, lme4 %s.", report$processor(), Sys.Date(), R.version.string,
+      packageVersion("ember"), packageVersion("lme4")),
+    "", "sleepstudy: slopes in days. herd: 100 animals, two offspring each. InstEval: 73,421 rows,",
+    "three crossed factors. slope: 1e6 rows, 1e4 groups, intercept and slope. crossed: 1e5 rows,",
+    "1e4 x 1e3 groups. maximal: 1792 rows, 56 x 32 groups, four effects in each, 20 variance",
+    "parameters and sigma."
+  )
+  all_cases <- cases$mixed_cases()
+  found <- lapply(Filter(wanted, names(all_cases)), \(name) compare_case(name, all_cases[[name]]))
+  compare_fits(found)
+  compare_parts(all_cases)
+  report$write_results(results_file)
+}
+
+if (!interactive()) run(Sys.getenv("EMBER_BENCH_RESULTS", "bench/results.md"))

@@ -1,0 +1,540 @@
+//! The criterion with one natural parameter held: what a profile minimises at each of its points.
+//!
+//! A full point is every element of θ, log σ, and the logarithms of the dispersion ratios. Effects of the block
+//! that holds the profiled one are reordered so that the standard deviation (correlation) in question is the
+//! first (are the first two) row of Λ: then it is one entry, θ = s/σ, or the direction of one row,
+//! (ρ, √(1 - ρ²)) w. The reordering changes ΛΛᵀ in nothing, so the criterion is the same.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::criterion::{Known, Problem};
+use super::cross_products::CrossProducts;
+use super::factor::Factor;
+use super::optimize::Objective;
+use super::scale::Scales;
+use super::structure::{Entry, Structure};
+use crate::error::{Error, Result};
+
+/// The row of a held correlation has vanished below this share of its unit.
+const SHORT: f64 = 1e-3;
+
+/// A natural parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    /// The standard deviation or correlation at the place of an element of θ.
+    Random(usize),
+    /// The residual standard deviation.
+    Sigma,
+    /// The ratio of the residual standard deviation of a dispersion group (from 1) to that of group 0.
+    Dispersion(usize),
+    /// A coefficient, by its place among the columns kept.
+    Coefficient(usize),
+}
+
+/// What is held in a full point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Hold {
+    Nothing,
+    /// θ_k = value / σ.
+    Deviation(usize, f64),
+    /// (θ_along, θ_across) = (±value, √(1 - value²)) w, with the sign of θ_first w.
+    Correlation {
+        first: usize,
+        along: usize,
+        across: usize,
+        value: f64,
+    },
+    /// σ.
+    Sigma(f64),
+    /// A dispersion group's ratio.
+    Ratio(usize, f64),
+}
+
+/// The order of effects in which a random parameter is easily held.
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    pub structure: Structure,
+    /// For each element of θ of the reordered block: its place, its row and column within the block.
+    places: Vec<(usize, usize, usize)>,
+    term: usize,
+    /// The block's effects in the new order.
+    effects: Vec<usize>,
+    /// Whether it was made for a correlation.
+    correlation: bool,
+}
+
+impl Order {
+    /// Brings the effects of element `k` of θ to the front of their block.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] naming `parm` when the block has known standard deviations.
+    pub(super) fn of(structure: &Structure, known: &Known, k: usize) -> Result<Self> {
+        let Entry { term, row, column } = structure.entries[k];
+        let in_term = |entry: &&Entry| entry.term == term;
+        let mut block = vec![row];
+        let mut next = 0;
+        while next < block.len() {
+            let effect = block[next];
+            for entry in structure.entries.iter().filter(in_term) {
+                for (one, other) in [(entry.row, entry.column), (entry.column, entry.row)] {
+                    if one == effect && !block.contains(&other) {
+                        block.push(other);
+                    }
+                }
+            }
+            next += 1;
+        }
+        block.sort_unstable();
+        let mut effects = if row == column {
+            vec![row]
+        } else {
+            vec![column, row]
+        };
+        effects.extend(block.iter().filter(|&&b| b != row && b != column));
+        let free: Vec<usize> = (0..structure.entries.len())
+            .filter(|&e| {
+                structure.entries[e].term == term && block.contains(&structure.entries[e].row)
+            })
+            .collect();
+        let held = known
+            .deviations
+            .iter()
+            .any(|d| d.term == term && block.contains(&d.index));
+        let size = block.len();
+        if held && size > 1 || free.len() != size * (size + 1) / 2 {
+            return Err(Error::Argument {
+                argument: "parm",
+                message: "names a parameter that is correlated with a known one".into(),
+            });
+        }
+        let mut order = Order {
+            structure: structure.clone(),
+            places: Vec::new(),
+            term,
+            effects,
+            correlation: row != column,
+        };
+        let triangle = (0..size).flat_map(|j| (j..size).map(move |i| (i, j)));
+        for (&place, (i, j)) in free.iter().zip(triangle) {
+            order.places.push((place, i, j));
+            order.structure.entries[place] = Entry {
+                term,
+                row: order.effects[i],
+                column: block[j],
+            };
+        }
+        Ok(order)
+    }
+
+    /// No reordering.
+    pub(super) fn same(structure: &Structure) -> Self {
+        Order {
+            structure: structure.clone(),
+            places: Vec::new(),
+            term: 0,
+            effects: Vec::new(),
+            correlation: false,
+        }
+    }
+
+    /// The θ of this order with the ΛΛᵀ of `theta` in the order of `structure`.
+    pub(super) fn translate(&self, structure: &Structure, theta: &[f64]) -> Vec<f64> {
+        let mut translated = theta.to_vec();
+        if self.places.is_empty() {
+            return translated;
+        }
+        let lambda = structure.lambda(self.term, theta);
+        let block = (&lambda * lambda.transpose())
+            .select_rows(&self.effects)
+            .select_columns(&self.effects);
+        let lower = semidefinite_root(&block);
+        for &(place, i, j) in &self.places {
+            translated[place] = lower[(i, j)];
+        }
+        translated
+    }
+
+    /// Holds the parameter that this order was made for.
+    pub(super) fn hold(&self, value: f64) -> Hold {
+        let corner = (self.place(0, 0), self.place(1, 0), self.place(1, 1));
+        match (self.correlation, corner) {
+            (true, (Some(first), Some(along), Some(across))) => Hold::Correlation {
+                first,
+                along,
+                across,
+                value,
+            },
+            (false, (Some(place), ..)) => Hold::Deviation(place, value),
+            _ => Hold::Nothing,
+        }
+    }
+
+    /// The place in θ of row `i`, column `j` of the reordered block.
+    fn place(&self, i: usize, j: usize) -> Option<usize> {
+        let found = self
+            .places
+            .iter()
+            .find(|place| (place.1, place.2) == (i, j));
+        found.map(|place| place.0)
+    }
+}
+
+/// Lower L with L Lᵀ = A, which may be singular.
+fn semidefinite_root(matrix: &DMatrix<f64>) -> DMatrix<f64> {
+    let size = matrix.nrows();
+    let mut lower: DMatrix<f64> = DMatrix::zeros(size, size);
+    for j in 0..size {
+        let above = |i: usize, lower: &DMatrix<f64>| -> f64 {
+            (0..j).map(|k| lower[(i, k)] * lower[(j, k)]).sum()
+        };
+        let pivot = matrix[(j, j)] - above(j, &lower);
+        if pivot <= 8.0 * f64::EPSILON * matrix[(j, j)] {
+            continue;
+        }
+        let root = pivot.sqrt();
+        lower[(j, j)] = root;
+        for i in j + 1..size {
+            lower[(i, j)] = (matrix[(i, j)] - above(i, &lower)) / root;
+        }
+    }
+    lower
+}
+
+/// The criterion over the elements of a full point that are not held.
+pub(super) struct Slice<'a> {
+    /// Its σ is set anew for every point; nothing else is known to it.
+    problem: Problem<'a>,
+    factor: Factor,
+    scales: Scales,
+    /// Places in θ and the known standard deviations there.
+    known: Vec<(usize, f64)>,
+    sigma_known: bool,
+    hold: Hold,
+    /// Elements of the full point that are coordinates.
+    free: Vec<usize>,
+    /// The full point of the last value.
+    full: Vec<f64>,
+    full_gradient: Vec<f64>,
+    /// An approximate Hessian for the first step, used once.
+    pub start_hessian: Option<Vec<f64>>,
+}
+
+impl<'a> Slice<'a> {
+    /// A slice of `problem` with other statistics (those without a profiled column) and effects in `order`.
+    /// `factor` was made for these statistics.
+    pub(super) fn new(
+        problem: &Problem,
+        statistics: &'a CrossProducts,
+        order: &'a Order,
+        factor: Factor,
+        full: Vec<f64>,
+    ) -> Result<Self> {
+        let explicit = Known {
+            sigma: Some(1.0),
+            deviations: Vec::new(),
+        };
+        let known = problem.known.deviations.iter().filter_map(|deviation| {
+            let at = (deviation.term, deviation.index, deviation.index);
+            let entries = problem.structure.entries.iter();
+            let place = { entries }.position(|e| (e.term, e.row, e.column) == at);
+            place.map(|place| (place, deviation.sd))
+        });
+        let known = known.collect();
+        let inner = Problem::new(statistics, &order.structure, problem.reml, explicit)?;
+        let mut slice = Slice {
+            known,
+            scales: Scales::of(&inner),
+            problem: inner,
+            factor,
+            sigma_known: problem.known.sigma.is_some(),
+            hold: Hold::Nothing,
+            free: Vec::new(),
+            full_gradient: vec![0.0; full.len()],
+            full,
+            start_hessian: None,
+        };
+        slice.hold(Hold::Nothing);
+        Ok(slice)
+    }
+
+    /// Holds something else; the coordinates are those of the last full point.
+    pub(super) fn hold(&mut self, hold: Hold) {
+        self.hold = hold;
+        let thetas = self.thetas();
+        let held = |k: usize| match hold {
+            Hold::Nothing => false,
+            Hold::Deviation(place, _) => k == place,
+            Hold::Correlation { along, .. } => k == along,
+            Hold::Sigma(_) => k == thetas,
+            Hold::Ratio(group, _) => k == thetas + group,
+        };
+        self.free = (0..self.full.len())
+            .filter(|&k| {
+                let known = self.known.iter().any(|(place, _)| *place == k)
+                    || self.sigma_known && k == thetas;
+                !known && !held(k)
+            })
+            .collect();
+    }
+
+    /// Goes back to a full point, with nothing held.
+    pub(super) fn restore(&mut self, full: &[f64]) {
+        self.full.copy_from_slice(full);
+        self.hold(Hold::Nothing);
+    }
+
+    /// The element of θ by which one of the two effects of a held correlation has all but vanished: the
+    /// criterion has an edge there, over which no minimiser goes.
+    pub(super) fn vanishing(&self) -> Option<usize> {
+        let Hold::Correlation { first, across, .. } = self.hold else {
+            return None;
+        };
+        let short = |&place: &usize| {
+            self.free.contains(&place) && self.length(place) < SHORT * self.unit(place, 0.0)
+        };
+        [across, first].into_iter().find(short)
+    }
+
+    /// Lets an effect of a held correlation vanish for good.
+    pub(super) fn vanish(&mut self, place: usize) {
+        self.free.retain(|&k| k != place);
+        self.full[place] = 0.0;
+        match self.hold {
+            Hold::Correlation { along, across, .. } if place == across => self.full[along] = 0.0,
+            _ => {}
+        }
+    }
+
+    /// The length of the row of Λ that a coordinate stands for, as far as it is held.
+    fn length(&self, place: usize) -> f64 {
+        match self.hold {
+            Hold::Correlation { along, across, .. } if place == across => {
+                self.full[along].hypot(self.full[across])
+            }
+            _ => self.full[place].abs(),
+        }
+    }
+
+    /// Goes back to a full point from before the row vanished.
+    pub(super) fn release(&mut self, full: &[f64]) {
+        self.full.copy_from_slice(full);
+        self.hold(self.hold);
+    }
+
+    /// How far an element of θ must go to be seen.
+    fn unit(&self, place: usize, value: f64) -> f64 {
+        let entry = self.problem.structure.entries[place];
+        self.scales
+            .of_row(entry.term, entry.row)
+            .recip()
+            .hypot(value)
+    }
+
+    /// Number of coordinates.
+    pub(super) fn dimensions(&self) -> usize {
+        self.free.len()
+    }
+
+    /// The coordinates of the last full point. The two entries of a held correlation become the length of
+    /// their row.
+    pub(super) fn coordinates(&self) -> Vec<f64> {
+        let coordinate = |&k: &usize| match self.hold {
+            // Away from the edge.
+            Hold::Correlation { first, across, .. } if k == across || k == first => {
+                let length = self.length(k).max(SHORT * self.unit(k, 0.0));
+                length.copysign(self.full[k])
+            }
+            _ => self.full[k],
+        };
+        self.free.iter().map(coordinate).collect()
+    }
+
+    /// The full point of the last value.
+    pub(super) fn full(&self) -> &[f64] {
+        &self.full
+    }
+
+    /// Λ's free entries in the order of the slice.
+    pub(super) fn structure(&self) -> &Structure {
+        self.problem.structure
+    }
+
+    /// √ of the mean of zᵀWz over the levels, for a row of Λ_t.
+    pub(super) fn scale(&self, term: usize, row: usize) -> f64 {
+        self.scales.of_row(term, row)
+    }
+
+    /// The elements of θ of the last value.
+    pub(super) fn theta(&self) -> &[f64] {
+        &self.full[..self.thetas()]
+    }
+
+    pub(super) fn sigma(&self) -> f64 {
+        self.full[self.thetas()].exp()
+    }
+
+    /// Ratios of all dispersion groups at the last value.
+    pub(super) fn ratios(&self) -> Vec<f64> {
+        let logs = &self.full[self.thetas() + 1..];
+        std::iter::once(1.0)
+            .chain(logs.iter().map(|log| log.exp()))
+            .collect()
+    }
+
+    pub(super) fn coefficients(&self) -> DVector<f64> {
+        self.factor.coefficients()
+    }
+
+    /// Unscaled covariance of the coefficients at the last value.
+    pub(super) fn coefficient_covariance(&self) -> DMatrix<f64> {
+        self.factor.coefficient_covariance()
+    }
+
+    fn thetas(&self) -> usize {
+        self.problem.structure.parameters()
+    }
+
+    /// Fills in what is held or known.
+    fn complete(&mut self, at: &[f64]) {
+        let thetas = self.thetas();
+        for (&k, &value) in self.free.iter().zip(at) {
+            self.full[k] = value;
+        }
+        if let Hold::Sigma(sigma) = self.hold {
+            self.full[thetas] = sigma.ln();
+        }
+        let sigma = self.full[thetas].exp();
+        for &(place, sd) in &self.known {
+            self.full[place] = sd / sigma;
+        }
+        match self.hold {
+            Hold::Deviation(place, sd) => self.full[place] = sd / sigma,
+            Hold::Correlation {
+                first,
+                along,
+                across,
+                value,
+            } => {
+                let length = self.full[across];
+                self.full[along] = value * length.abs().copysign(self.full[first]);
+                self.full[across] = complement(value) * length;
+            }
+            Hold::Ratio(group, ratio) => self.full[thetas + group] = ratio.ln(),
+            Hold::Nothing | Hold::Sigma(_) => {}
+        }
+    }
+
+    /// θ and the log ratios, the coordinates of the inner problem.
+    fn inner(&self) -> Vec<f64> {
+        let thetas = self.thetas();
+        let (theta, rest) = self.full.split_at(thetas);
+        theta.iter().chain(&rest[1..]).copied().collect()
+    }
+
+    /// The gradient at the last value by every element of the full point, each moved alone.
+    fn differentiate(&mut self) -> Result<()> {
+        let thetas = self.thetas();
+        let sigma = self.sigma();
+        let inner = self.inner();
+        let mut gradient = vec![0.0; inner.len()];
+        self.problem
+            .gradient(&mut self.factor, &inner, &mut gradient)?;
+        self.full_gradient[..thetas].copy_from_slice(&gradient[..thetas]);
+        self.full_gradient[thetas + 1..].copy_from_slice(&gradient[thetas..]);
+        let df = self.problem.degrees_of_freedom();
+        self.full_gradient[thetas] = 2.0 * (df - self.factor.penalized_rss() / (sigma * sigma));
+        Ok(())
+    }
+
+    /// Derivative by log σ with known standard deviations held, and a held one too.
+    fn by_log_sigma(&self) -> f64 {
+        let mut slope = self.full_gradient[self.thetas()];
+        for &(place, _) in &self.known {
+            slope -= self.full[place] * self.full_gradient[place];
+        }
+        if let Hold::Deviation(place, _) = self.hold {
+            slope -= self.full[place] * self.full_gradient[place];
+        }
+        slope
+    }
+
+    /// Derivative of the minimum over the coordinates by the value held (the envelope theorem), at the last
+    /// gradient. `None` where it is not one of the full point's.
+    pub(super) fn slope_of_held(&self) -> Option<f64> {
+        match self.hold {
+            Hold::Nothing => None,
+            Hold::Deviation(place, _) => Some(self.full_gradient[place] / self.sigma()),
+            Hold::Correlation {
+                first,
+                along,
+                across,
+                value,
+            } => {
+                let rest = complement(value);
+                let length = self.full[along].hypot(self.full[across]);
+                let along = self.full_gradient[along] * self.full[first].signum();
+                let across = self.full_gradient[across] * self.full[across].signum();
+                (rest > 0.0).then(|| length * (along - across * value / rest))
+            }
+            Hold::Sigma(sigma) => Some(self.by_log_sigma() / sigma),
+            Hold::Ratio(group, ratio) => Some(self.full_gradient[self.thetas() + group] / ratio),
+        }
+    }
+}
+
+/// √(1 - ρ²).
+fn complement(correlation: f64) -> f64 {
+    ((1.0 - correlation) * (1.0 + correlation)).max(0.0).sqrt()
+}
+
+impl Objective for Slice<'_> {
+    fn value(&mut self, at: &[f64]) -> Result<f64> {
+        self.complete(at);
+        self.problem.known.sigma = Some(self.sigma());
+        let inner = self.inner();
+        self.problem.criterion(&mut self.factor, &inner)
+    }
+
+    fn slope(&mut self, _: &[f64], gradient: &mut [f64]) -> Result<()> {
+        self.differentiate()?;
+        let thetas = self.thetas();
+        for (slope, &k) in gradient.iter_mut().zip(&self.free) {
+            *slope = match self.hold {
+                Hold::Correlation {
+                    first,
+                    along,
+                    across,
+                    value,
+                } if k == across => {
+                    let turn = self.full[first].signum() * self.full[across].signum();
+                    value * turn * self.full_gradient[along]
+                        + complement(value) * self.full_gradient[across]
+                }
+                _ if k == thetas => self.by_log_sigma(),
+                _ => self.full_gradient[k],
+            };
+        }
+        Ok(())
+    }
+
+    fn curvature(&mut self, _: &[f64], _: &[f64], hessian: &mut [f64]) -> bool {
+        match self.start_hessian.take() {
+            Some(start) if start.len() == hessian.len() => {
+                hessian.copy_from_slice(&start);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn units(&self, at: &[f64], units: &mut [f64]) {
+        let thetas = self.thetas();
+        for ((unit, &k), value) in units.iter_mut().zip(&self.free).zip(at) {
+            *unit = if k < thetas {
+                self.unit(k, *value)
+            } else {
+                1.0
+            };
+        }
+    }
+}
