@@ -24,7 +24,7 @@ test_that("fits are those of lme4", {
   skip_if_not_installed("lme4")
   formulas <- list(
     y ~ x + (1 | g), y ~ x + (x | g), y ~ x + (x || g), y ~ x * f + (x | g) + (1 | h),
-    y ~ 0 + f + (1 | g / h), y ~ poly(x, 2) + (1 | h) + (0 + x | g), y ~ 1 + (1 | g:f)
+    y ~ 0 + f + (1 | h / f), y ~ poly(x, 2) + (1 | h) + (0 + x | g), y ~ 1 + (1 | g:f)
   )
   for (formula in formulas) {
     for (reml in c(TRUE, FALSE)) {
