@@ -52,8 +52,8 @@
 #' | `(1 \| a/b)` | `(1 \| b:a) + (1 \| a)`: `b` nested in `a` |
 #' | `(1 \| a:b)` | an intercept for each combination that occurs |
 #'
-#' The left-hand side is any model formula (`poly(x, 2)`, factors, interactions), the right-hand side
-#' a variable, an expression such as `factor(g)`, or nested or crossed ones. Terms are ordered as
+#' The left-hand side is any model formula (`poly(x, 2)`, factors, interactions), the right-hand
+#' side a variable, an expression such as `factor(g)`, or nested or crossed ones. Terms are ordered as
 #' lme4 orders them, by decreasing number of levels. Different from lme4, `||` also splits factors
 #' and `poly()`: every column of their model matrix is independent of the others.
 #'
@@ -132,6 +132,8 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   if (!is_flag(REML)) abort_argument("REML", "must be TRUE or FALSE.", NULL, here)
   method <- check_mixed_method(method, here)
   check_control(control, here)
+  action <- check_na_action(na.action, here)
+  contrasts <- check_contrasts(contrasts, here)
   parsed <- mixed_formula(formula, data, here)
   env <- environment(formula)
   extras <- list(
@@ -142,14 +144,16 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
     ),
     dispersion = dispersion_groups(dispersion, data, here)
   )
-  frame <- mixed_frame(parsed, data, extras, check_na_action(na.action, here), here)
+  frame <- mixed_frame(parsed, data, extras, action, here)
   terms <- fixed_terms(parsed, frame)
   design <- mixed_design(frame, terms, parsed$bars, contrasts, here)
   known <- check_known_variances(known, design$random, here)
+  check_response_varies(design$rows$y, names(frame)[[1L]], known, here)
   check_estimable(design$random, nrow(frame), known, here)
   start <- check_mixed_start(start, length(design$structure$term), here)
-  native <- native_mixed_fit(
-    design$rows, design$structure, known, REML, method, start, control, here
+  native <- tryCatch(
+    native_mixed_fit(design$rows, design$structure, known, REML, method, start, control, here),
+    ember_error_not_positive_definite = function(cnd) abort_scale(cnd, frame, here)
   )
   model <- list(
     call = call, formula = parsed$formula, frame = frame, terms = terms,

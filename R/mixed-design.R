@@ -216,6 +216,12 @@ random_effects <- function(bar, frame, fixed, call) {
   )
   labels <- attr(terms, "term.labels")
   intercept <- attr(terms, "intercept")
+  if (names(frame)[[1L]] %in% labels) {
+    abort_argument(
+      "formula", paste0("has the response `", names(frame)[[1L]], "` among the random effects."),
+      NULL, call
+    )
+  }
   if (length(labels) + intercept == 0L) {
     abort_argument(
       "formula", paste0("has a random term without effects: `", deparse1(bar$lhs), " | ",

@@ -1,5 +1,5 @@
-# Grouping factors of a mixed model: a code 1..levels for every row, and the labels of the levels, in
-# lme4's order. No text is made per row.
+# Grouping factors of a mixed model: a code 1..levels for every row, and the labels of the levels,
+# in lme4's order. No text is made per row.
 
 # list(codes (n integers), levels (labels)) of a grouping expression: a column of the frame, or an
 # interaction `a:b` of groupings.

@@ -47,6 +47,7 @@ test_that("responses that are not numbers are refused", {
   cows$when <- as.Date("2024-01-01") + 1:60
   expect_data_error(lmm(when ~ x + (1 | g), cows), "when", "must be numeric")
   expect_data_error(lmm(cbind(y, x) ~ z + (1 | g), cows), "cbind(y, x)", "2 columns")
+  expect_data_error(lmm(y ~ x + (1 | g), transform(cows, y = 2)), "y", "2 in every row")
   expect_error(lmm(y ~ y + (1 | g), cows), "response", class = "ember_error")
   expect_s3_class(lmm(scale(y) ~ x + (1 | g), cows), "ember_lmm")
 })
@@ -63,6 +64,11 @@ test_that("values that are not finite are found", {
   expect_data_error(lmm(y ~ x + log(z - 5) + (1 | g), cows) |> suppressWarnings(), "log(z - 5)",
     "no observed value"
   )
+})
+
+test_that("predictors beyond the arithmetic are named", {
+  far <- transform(cows, x = 1e12 + x)
+  expect_data_error(lmm(y ~ x + (x | g), far), "x", "[Cc]entre")
 })
 
 test_that("no rows, or none complete, is an error that says why", {
@@ -122,8 +128,12 @@ test_that("weights, offsets and subsets are checked", {
   expect_argument_error(lmm(y ~ x + (1 | g), cows, method = "ml"), "method", "px-em")
   expect_argument_error(lmm(y ~ x + (1 | g), cows, start = 1:2), "start", "1 finite number")
   expect_argument_error(lmm(y ~ x + (1 | g), cows, control = list()), "control", "em_control")
-  expect_argument_error(lmm(y ~ x + (1 | g), cows, na.action = "no_such_action"), "na.action", "na.omit")
+  nothing <- "no_such_action"
+  expect_argument_error(lmm(y ~ x + (1 | g), cows, na.action = nothing), "na.action", "na.omit")
   expect_argument_error(lmm(y ~ f + (1 | g), cows, contrasts = list(f = "none")), "contrasts", "")
+  expect_argument_error(lmm(y ~ f + (1 | g), cows, contrasts = "contr.sum"), "contrasts", "list")
+  expect_argument_error(lmm(y ~ x + (1 | g), cows, start = list(beta = 1)), "start", "theta")
+  expect_argument_error(lmm(y ~ x + (y | g), cows), "formula", "response `y` among")
   expect_argument_error(lmm(y ~ x + (1 | g), cows, verbose = 1), "verbose", "not an argument")
   expect_argument_error(lmm(data = cows), "formula", "missing")
   expect_argument_error(lmm(y ~ x + (1 | g), cows, dispersion = "f"), "dispersion", "one-sided")

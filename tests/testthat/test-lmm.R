@@ -1,5 +1,5 @@
-# lmm() from formula to fit. Criteria and estimates are checked with lme4 live where it is there, and
-# with stored values of it where it is not; methods and accuracy have files of their own.
+# lmm() from formula to fit, with lme4, nlme and definitions; methods and accuracy have files of
+# their own.
 
 herd <- local({
   set.seed(8)
@@ -72,7 +72,9 @@ test_that("a fit has the fields that methods read", {
 })
 
 test_that("the rows of a fit are those it was fitted to", {
-  fit <- lmm(y ~ x + f + offset(z) + (f | g), herd, weights = w, subset = z > 0.2)
+  fit <- suppressMessages(
+    lmm(y ~ x + f + offset(z) + (f | g), herd, weights = w, subset = z > 0.2)
+  )
   rows <- mixed_rows(fit)
   used <- herd[herd$z > 0.2, ]
   expect_identical(rows$y, used$y)
