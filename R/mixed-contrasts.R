@@ -6,6 +6,9 @@
 term_hypotheses <- function(fit, type) {
   x <- annotated_fixed_matrix(fit)
   labels <- attr(fit$terms, "term.labels")
+  if (length(labels) == 0L) {
+    return(list())
+  }
   columns <- lapply(stats::setNames(seq_along(labels), labels), function(k) {
     which(attr(x, "assign") == k)
   })

@@ -16,7 +16,7 @@
 #' @param object A fit of [lmm()].
 #' @param name One name or several (a list is returned), or `"ALL"`.
 #' @param ... Not used.
-#' @returns The component, as in lme4.
+#' @returns The component, as in lme4. `as.function()` gives the same as `"devfun"`.
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' getME(fit, "theta")
@@ -30,7 +30,7 @@ getME.default <- function(object, name, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @rawNamespace S3method(lme4::getME, ember_lmm)
+#' @rawNamespace S3method(lme4::getME,ember_lmm)
 getME.ember_lmm <- function(object, name, ...) { # nolint: object_name_linter.
   if (missing(name) || !is.character(name)) {
     abort_argument("name", "must be the names of components.", NULL, rlang::current_env())
@@ -71,7 +71,9 @@ component_makers <- list(
     lapply(named_terms(fit), function(term) unname(relative_factor(fit, term)))
   },
   A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
-  RX = function(fit) chol(solve(fit$vcov_beta / fit$sigma^2)),
+  RX = function(fit) {
+    if (length(fit$beta) == 0L) fit$vcov_beta else chol(solve(fit$vcov_beta / fit$sigma^2))
+  },
   RZX = function(fit) fixed_in_random(fit),
   sigma = function(fit) fit$sigma,
   flist = function(fit) grouping_factors(fit),
@@ -113,6 +115,11 @@ scale_and_shape <- function(fit, term) {
   diag(lambda) <- scale
   lambda
 }
+
+#' @rdname getME
+#' @param x A fit of [lmm()].
+#' @export
+as.function.ember_lmm <- function(x, ...) criterion_function(x)
 
 criterion_function <- function(fit) {
   function(theta) {

@@ -290,7 +290,7 @@ ngrps <- function(object, ...) UseMethod("ngrps")
 ngrps.default <- function(object, ...) pass_to_lme4("ngrps", object)(object, ...)
 
 #' @export
-#' @rawNamespace S3method(lme4::ngrps, ember_lmm)
+#' @rawNamespace S3method(lme4::ngrps,ember_lmm)
 ngrps.ember_lmm <- function(object, ...) {
   first <- vapply(joined_terms(object), `[[`, 0L, 1L)
   vapply(object$random[first], function(term) length(term$levels), 0L) |>
@@ -321,7 +321,7 @@ isREML.default <- function(x, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @rawNamespace S3method(lme4::isREML, ember_lmm)
+#' @rawNamespace S3method(lme4::isREML,ember_lmm)
 isREML.ember_lmm <- function(x, ...) x$REML # nolint: object_name_linter.
 
 #' @rdname ember_lmm_methods
@@ -332,7 +332,7 @@ isLMM <- function(x, ...) UseMethod("isLMM") # nolint: object_name_linter.
 isLMM.default <- function(x, ...) pass_to_lme4("isLMM", x)(x, ...) # nolint: object_name_linter.
 
 #' @export
-#' @rawNamespace S3method(lme4::isLMM, ember_lmm)
+#' @rawNamespace S3method(lme4::isLMM,ember_lmm)
 isLMM.ember_lmm <- function(x, ...) TRUE # nolint: object_name_linter.
 
 #' @rdname ember_lmm_methods
@@ -343,7 +343,7 @@ isGLMM <- function(x, ...) UseMethod("isGLMM") # nolint: object_name_linter.
 isGLMM.default <- function(x, ...) pass_to_lme4("isGLMM", x)(x, ...) # nolint: object_name_linter.
 
 #' @export
-#' @rawNamespace S3method(lme4::isGLMM, ember_lmm)
+#' @rawNamespace S3method(lme4::isGLMM,ember_lmm)
 isGLMM.ember_lmm <- function(x, ...) FALSE # nolint: object_name_linter.
 
 #' @rdname ember_lmm_methods
@@ -354,5 +354,5 @@ isNLMM <- function(x, ...) UseMethod("isNLMM") # nolint: object_name_linter.
 isNLMM.default <- function(x, ...) pass_to_lme4("isNLMM", x)(x, ...) # nolint: object_name_linter.
 
 #' @export
-#' @rawNamespace S3method(lme4::isNLMM, ember_lmm)
+#' @rawNamespace S3method(lme4::isNLMM,ember_lmm)
 isNLMM.ember_lmm <- function(x, ...) FALSE # nolint: object_name_linter.

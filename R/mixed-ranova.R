@@ -92,12 +92,9 @@ reduced_likelihood <- function(fit, formula, call) {
     if (smaller$nobs != fit$nobs) abort_rows_changed(call)
     return(stats::logLik(smaller))
   }
-  if (!is.null(fit$known$sigma) || length(fit$dispersion) > 1L) {
+  if (length(fit$dispersion) > 1L) {
     ember_abort(
-      paste(
-        "Without random effects, a model with a known residual variance, or one by group,",
-        "is not a linear model."
-      ),
+      "Without random effects, a model with a residual variance by group is not a linear model.",
       class = "unsupported", details = c(i = "Compare fits with other random terms by `anova()`."),
       call = call
     )
@@ -105,17 +102,19 @@ reduced_likelihood <- function(fit, formula, call) {
   rows <- mixed_rows(fit)
   y <- if (is.null(rows$offset)) rows$y else rows$y - rows$offset
   weights <- if (is.null(rows$weights)) rep(1, length(y)) else rows$weights
-  linear_likelihood(as.matrix(fixed_matrix(fit, rows)), y, weights, fit$REML)
+  x <- as.matrix(fixed_matrix(fit, rows))
+  linear_likelihood(x, y, weights, fit$REML, fit$known$sigma)
 }
 
 # The (restricted) log-likelihood of a linear model, with the constants of lmm().
-linear_likelihood <- function(x, y, weights, reml) {
+linear_likelihood <- function(x, y, weights, reml, sigma = NULL) {
   root <- sqrt(weights)
   decomposition <- qr(root * x)
   p <- decomposition$rank
   m <- length(y) - if (reml) p else 0L
   squares <- sum(qr.resid(decomposition, root * y)^2)
   log_det <- if (reml) 2 * sum(log(abs(diag(qr.R(decomposition))))) else 0
-  criterion <- m * (1 + log(2 * pi * squares / m)) - sum(log(weights)) + log_det
-  structure(-criterion / 2, df = p + 1, nobs = length(y), class = "logLik")
+  variance <- if (is.null(sigma)) squares / m else sigma^2
+  criterion <- m * log(2 * pi * variance) + squares / variance - sum(log(weights)) + log_det
+  structure(-criterion / 2, df = p + is.null(sigma), nobs = length(y), class = "logLik")
 }

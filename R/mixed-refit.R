@@ -29,7 +29,7 @@ refit.default <- function(object, newresp = NULL, ...) {
 
 #' @rdname refit
 #' @export
-#' @rawNamespace S3method(lme4::refit, ember_lmm)
+#' @rawNamespace S3method(lme4::refit,ember_lmm)
 refit.ember_lmm <- function(object, newresp = NULL, ...) {
   call <- rlang::current_env()
   rows <- mixed_rows(object)
@@ -76,7 +76,7 @@ refitML.default <- function(x, ...) { # nolint: object_name_linter.
 
 #' @rdname refit
 #' @export
-#' @rawNamespace S3method(lme4::refitML, ember_lmm)
+#' @rawNamespace S3method(lme4::refitML,ember_lmm)
 refitML.ember_lmm <- function(x, ...) { # nolint: object_name_linter.
   if (!x$REML) {
     return(x)

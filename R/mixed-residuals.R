@@ -15,6 +15,7 @@
 #'   multiplied by the square root of the prior weight (and divided by the ratio of the residual
 #'   standard deviation of the group, in a model with `dispersion`); `"scaled"`: Pearson residuals
 #'   divided by [sigma()].
+#' @param fullHatMatrix Return the whole matrix (rows x rows, dense) instead of its diagonal?
 #' @param scaled Divide by [sigma()]?
 #' @param ... Not used.
 #' @returns Numeric vectors with the names of the rows. `rstudent()`: Pearson residuals divided by
@@ -62,8 +63,21 @@ plain_residuals <- function(fit, weighted, rows = mixed_rows(fit)) {
 #' @rdname residuals.ember_lmm
 #' @importFrom stats hatvalues
 #' @export
-hatvalues.ember_lmm <- function(model, ...) {
+hatvalues.ember_lmm <- function(model,
+                                fullHatMatrix = FALSE, ...) { # nolint: object_name_linter.
+  if (fullHatMatrix) {
+    return(hat_matrix(model))
+  }
   expand_rows(model, native_mixed_leverages(model, call = rlang::current_env()))
+}
+
+# The matrix that maps the (weighted) response to its (weighted) fitted values, for fixed variances.
+hat_matrix <- function(fit) {
+  rows <- mixed_rows(fit)
+  design <- cbind(fixed_matrix(fit, rows), random_matrix(fit, term_rows(fit, rows)))
+  precisions <- row_precisions(fit, rows)
+  if (!is.null(precisions)) design <- sqrt(precisions) * design
+  as.matrix(design %*% (joint_covariance(fit) / fit$sigma^2) %*% Matrix::t(design))
 }
 
 #' @rdname residuals.ember_lmm

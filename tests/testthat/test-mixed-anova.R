@@ -44,9 +44,10 @@ test_that("type III of cells that are missing is SAS's", {
     contrasts = list(kind = "contr.sum", site = "contr.helmert")
   ))
   mine <- anova(treatment)
-  expect_equal(mine[c(1, 2, 3, 5)], anova(sums)[c(1, 2, 3, 5)], tolerance = 1e-6, ignore_attr = TRUE)
+  theirs <- anova(sums)
+  expect_equal(mine$"F value", theirs$"F value", tolerance = 1e-6)
   # Satterthwaite's degrees of freedom depend a little on the basis of the hypothesis.
-  expect_equal(mine$DenDF, anova(sums)$DenDF, tolerance = 1e-2)
+  expect_equal(mine$DenDF, theirs$DenDF, tolerance = 1e-2)
   expect_equal(mine$NumDF, c(2, 6, 11))
 })
 

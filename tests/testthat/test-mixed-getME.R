@@ -43,6 +43,7 @@ test_that("the criterion can be evaluated elsewhere", {
   criterion <- getME(fit, "devfun")
   expect_equal(criterion(c(1, 0.1, 0.5)), theirs(c(1, 0.1, 0.5)), tolerance = 1e-10)
   expect_equal(criterion(fit$theta), fit$criterion)
+  expect_equal(as.function(fit)(fit$theta), fit$criterion)
   expect_error(criterion(1), class = "ember_error_argument")
 })
 

@@ -34,4 +34,22 @@ test_that("without random effects the likelihood is that of lm()", {
     expect_equal(attr(mine, "df"), 5)
   }
   expect_error(ranova(stats::lm(y ~ day, data = data)), class = "ember_error_argument")
+  varied <- lmm(y ~ day + (1 | person), data = data, dispersion = ~kind)
+  expect_error(ranova(varied), class = "ember_error_unsupported")
+})
+
+test_that("the heterogeneity of a meta-analysis can be tested", {
+  set.seed(3)
+  trials <- data.frame(variance = stats::runif(12, 0.01, 0.05), trial = factor(1:12))
+  trials$effect <- stats::rnorm(12, 0.3, sqrt(trials$variance + 0.04))
+  fit <- lmm(
+    effect ~ 1 + (1 | trial), data = trials, weights = 1 / variance, known = list(sigma = 1),
+    REML = FALSE
+  )
+  mean <- stats::weighted.mean(trials$effect, 1 / trials$variance)
+  without <- sum(stats::dnorm(trials$effect, mean, sqrt(trials$variance), log = TRUE))
+  table <- ranova(fit)
+  expect_equal(table$logLik[[2L]], without, tolerance = 1e-10)
+  expect_equal(table$Df[[2L]], 1)
+  expect_gt(table$LRT[[2L]], 0)
 })

@@ -26,6 +26,7 @@ test_that("leverages are the derivatives of the fitted values", {
   penalty <- diag(rep(0:1, c(ncol(x), ncol(z))))
   hat <- design %*% solve(crossprod(design) + penalty, t(design))
   expect_equal(unname(hatvalues(fit)), unname(diag(hat)), tolerance = 1e-9)
+  expect_equal(unname(hatvalues(fit, fullHatMatrix = TRUE)), unname(hat), tolerance = 1e-8)
   expect_equal(unname(fitted(fit)), drop(unname(hat %*% nlme::Machines$score)), tolerance = 1e-9)
 })
 

@@ -46,10 +46,8 @@ pub fn fit(problem: &Problem, fit: &Fit) -> List {
         ("u", matrices(&fit.spherical).into()),
         ("b", matrices(&conditional_modes(problem, fit)).into()),
         ("vcov_unscaled", matrix(&fit.coefficient_covariance).into()),
-        ("coordinates", (&fit.coordinates).into()),
-        ("free", positions(problem.free()).into()),
     ];
-    pairs.extend(facts(&fit.verdict));
+    pairs.extend(facts(problem, &fit.verdict));
     pairs.extend([
         ("passes", Robj::from(fit.passes as i32)),
         ("iterations", (fit.iterations as i32).into()),
@@ -61,8 +59,22 @@ pub fn fit(problem: &Problem, fit: &Fit) -> List {
     List::from_pairs(pairs)
 }
 
-/// Gradient, Hessian and singular terms.
-fn facts(verdict: &Verdict) -> Vec<(&'static str, Robj)> {
+/// Gradient, Hessian and singular terms. Derivatives are those by every element of θ (0 for a known one), then
+/// by the other coordinates.
+fn facts(problem: &Problem, verdict: &Verdict) -> Vec<(&'static str, Robj)> {
+    let elements = problem.structure.parameters();
+    let others = elements..elements + verdict.gradient.len() - problem.free().len();
+    let places: Vec<usize> = problem.free().iter().copied().chain(others).collect();
+    let size = elements + places.len() - problem.free().len();
+    let (mut gradient, mut boundary) = (vec![0.0; size], vec![false; size]);
+    let mut hessian = DMatrix::zeros(size, size);
+    for (i, &at) in places.iter().enumerate() {
+        gradient[at] = verdict.gradient[i];
+        boundary[at] = verdict.boundary[i];
+        for (j, &to) in places.iter().enumerate() {
+            hessian[(at, to)] = verdict.hessian[(i, j)];
+        }
+    }
     let singular = verdict.singular.iter().map(|singular| {
         list!(
             term = singular.term as i32 + 1,
@@ -70,12 +82,12 @@ fn facts(verdict: &Verdict) -> Vec<(&'static str, Robj)> {
         )
     });
     vec![
-        ("gradient", (&verdict.gradient).into()),
-        ("hessian", matrix(&verdict.hessian).into()),
+        ("gradient", gradient.into()),
+        ("hessian", matrix(&hessian).into()),
         ("hessian_source", verdict.source.name().into()),
         ("eigenvalues", (&verdict.eigenvalues).into()),
         ("distance", verdict.distance.into()),
-        ("boundary", (&verdict.boundary).into()),
+        ("boundary", boundary.into()),
         ("singular", List::from_values(singular).into()),
     ]
 }

@@ -8,107 +8,10 @@ use super::basis::{dot, Basis, Transform, BLOCK_ROWS};
 use super::coincidence::{
     elimination_order, pairs_in_order, sort_by_level, Lists, Pairs, SparseRows,
 };
+use super::conditioned::{blocks, only_group, weigh, Conditioned};
 use super::cross_products::{Design, Products, Response, ResponseProducts};
 use super::rows::{Column, FixedColumns, Rows, TermRows};
 use crate::tasks;
-
-/// X̃ of a few rows at a time.
-struct Conditioned<'a> {
-    rows: &'a Rows<'a>,
-    basis: &'a Basis,
-    sparse: Option<SparseRows>,
-    /// X̃ of the block, one column of [`BLOCK_ROWS`] behind the other.
-    block: Vec<f64>,
-}
-
-impl<'a> Conditioned<'a> {
-    fn new(rows: &'a Rows<'a>, basis: &'a Basis) -> Self {
-        let sparse = SparseRows::of(&rows.fixed, rows.len(), &basis.kept).map(|mut x| {
-            if let Transform::Diagonal(scale) = &basis.transform {
-                let values = x.values.iter_mut().zip(&x.lists.indices);
-                values.for_each(|(x, &k)| *x *= scale[k as usize]);
-            }
-            x
-        });
-        let columns = if sparse.is_some() {
-            0
-        } else {
-            basis.kept.len()
-        };
-        Conditioned {
-            rows,
-            basis,
-            sparse,
-            block: vec![0.0; columns * BLOCK_ROWS],
-        }
-    }
-
-    /// Computes the block that starts at row `start`, unless X is sparse.
-    fn load(&mut self, start: usize, height: usize) {
-        let n = self.rows.len();
-        let (FixedColumns::Dense { values, .. }, Transform::Full(transform)) =
-            (&self.rows.fixed, &self.basis.transform)
-        else {
-            return;
-        };
-        for (j, column) in self.block.chunks_exact_mut(BLOCK_ROWS).enumerate() {
-            let column = &mut column[..height];
-            column.fill(0.0);
-            for (k, &source) in self.basis.kept.iter().enumerate().take(j + 1) {
-                let t = transform[(k, j)];
-                let x = &values[source * n + start..][..height];
-                column.iter_mut().zip(x).for_each(|(sum, x)| *sum += t * x);
-            }
-        }
-    }
-}
-
-impl Conditioned<'_> {
-    /// Writes y - offset - X̃ c of the block.
-    fn residuals(&self, y: &[f64], start: usize, c: &[f64], to: &mut [f64]) {
-        to.copy_from_slice(&y[start..start + to.len()]);
-        if let Some(offset) = self.rows.offset {
-            to.iter_mut()
-                .zip(&offset[start..])
-                .for_each(|(y, offset)| *y -= offset);
-        }
-        match &self.sparse {
-            Some(x) => {
-                for (i, y) in to.iter_mut().enumerate() {
-                    *y -= x.row(start + i).map(|(k, x)| c[k] * x).sum::<f64>();
-                }
-            }
-            None => {
-                for (column, c) in self.block.chunks_exact(BLOCK_ROWS).zip(c) {
-                    to.iter_mut().zip(column).for_each(|(y, x)| *y -= c * x);
-                }
-            }
-        }
-    }
-
-    /// Adds X̃ᵀv of the block.
-    fn project(&self, v: &[f64], start: usize, to: &mut [f64]) {
-        match &self.sparse {
-            Some(x) => {
-                for (i, v) in v.iter().enumerate() {
-                    x.row(start + i).for_each(|(k, x)| to[k] += v * x);
-                }
-            }
-            None => {
-                for (column, to) in self.block.chunks_exact(BLOCK_ROWS).zip(to) {
-                    *to += dot(v, &column[..v.len()]);
-                }
-            }
-        }
-    }
-}
-
-/// Ranges of rows, [`BLOCK_ROWS`] each.
-fn blocks(n: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..n)
-        .step_by(BLOCK_ROWS)
-        .map(move |start| (start, BLOCK_ROWS.min(n - start)))
-}
 
 /// What one task computes, one of each for every dispersion group.
 enum Part {
@@ -230,29 +133,6 @@ fn gram(rows: &Rows, basis: &Basis) -> Vec<DMatrix<f64>> {
     grams
 }
 
-/// Multiplies the values of a block of rows by their weights.
-fn weigh(rows: &Rows, start: usize, values: &mut [f64]) {
-    if let Some(weights) = rows.weights {
-        values
-            .iter_mut()
-            .zip(&weights[start..])
-            .for_each(|(x, w)| *x *= w);
-    }
-}
-
-/// Sets the values of rows outside a dispersion group to 0.
-fn only_group(rows: &Rows, start: usize, group: usize, values: &mut [f64]) {
-    if let Some((codes, _)) = rows.dispersion {
-        for (value, &code) in values.iter_mut().zip(&codes[start..]) {
-            *value = if code as usize == group + 1 {
-                *value
-            } else {
-                0.0
-            };
-        }
-    }
-}
-
 /// Columns of a random-effects model matrix for a block of rows: plain, and times the weights.
 struct Effects {
     plain: Vec<f64>,
@@ -300,14 +180,15 @@ fn term_blocks(rows: &Rows, basis: &Basis, term: &TermRows) -> Part {
             rows,
             codes: &term.codes[start..start + height],
             start,
+            width: q,
             effects: &effects,
             x: &x.block,
         };
         match q {
-            1 => block.add(1, &mut diagonal, &mut fixed),
-            2 => block.add(2, &mut diagonal, &mut fixed),
-            3 => block.add(3, &mut diagonal, &mut fixed),
-            _ => block.add(q, &mut diagonal, &mut fixed),
+            1 => block.add::<1>(&mut diagonal, &mut fixed),
+            2 => block.add::<2>(&mut diagonal, &mut fixed),
+            3 => block.add::<3>(&mut diagonal, &mut fixed),
+            _ => block.add::<0>(&mut diagonal, &mut fixed),
         }
     }
     for block in diagonal
@@ -333,14 +214,15 @@ struct TermBlock<'a> {
     rows: &'a Rows<'a>,
     codes: &'a [i32],
     start: usize,
+    width: usize,
     effects: &'a Effects,
     x: &'a [f64],
 }
 
 impl TermBlock<'_> {
-    /// Adds lower triangles of ZᵀWZ and X̃ᵀWZ.
-    #[inline(always)]
-    fn add(&self, q: usize, diagonal: &mut [Vec<f64>], fixed: &mut [Vec<f64>]) {
+    /// Adds lower triangles of ZᵀWZ and X̃ᵀWZ, compiled for the width of the term (0: any).
+    fn add<const WIDTH: usize>(&self, diagonal: &mut [Vec<f64>], fixed: &mut [Vec<f64>]) {
+        let q = if WIDTH == 0 { self.width } else { WIDTH };
         let (z, wz) = (&self.effects.plain[..], &self.effects.weighted[..]);
         let p = self.x.len() / BLOCK_ROWS;
         for (i, &code) in self.codes.iter().enumerate() {
@@ -352,14 +234,11 @@ impl TermBlock<'_> {
                     block[a * q + b] += wz[a * BLOCK_ROWS + i] * z[b * BLOCK_ROWS + i];
                 }
             }
-            if p == 0 {
-                continue;
-            }
             let block = &mut fixed[group][level * q * p..][..q * p];
-            for (a, column) in block.chunks_exact_mut(p).enumerate() {
+            for a in 0..q {
                 let wz = wz[a * BLOCK_ROWS + i];
-                for (sum, x) in column.iter_mut().zip(self.x.chunks_exact(BLOCK_ROWS)) {
-                    *sum += wz * x[i];
+                for j in 0..p {
+                    block[a * p + j] += wz * self.x[j * BLOCK_ROWS + i];
                 }
             }
         }

@@ -1,160 +1,282 @@
 //! The criterion as an optimizer sees it, with a Hessian from average information.
 //!
-//! With V(θ) = I + ZΛΛᵀZᵀ (weights understood), P as in REML, V_k = ∂V/∂θ_k and V_kl = ∂²V/∂θ_k∂θ_l, the
-//! profiled criterion has second derivatives
+//! With V = I + ZΛΛᵀZᵀ (weights understood), P as in REML, V_k = ∂V/∂w_k and V_kl = ∂²V/∂w_k∂w_l, the profiled
+//! criterion has second derivatives
 //!
 //! ```text
 //! 2 yᵀPV_kPV_lPy/σ² - tr(PV_kPV_l) - a_k a_l/(σ⁴ df) + {tr(PV_kl) - yᵀPV_klPy/σ²},   a_k = yᵀPV_kPy.
 //! ```
 //!
-//! The trace in the second term costs a product of large matrices; its expectation under the model is that of
-//! the first term's half, which replaces it (Gilmour, Thompson and Cullis 1995, Biometrics 51, 1440-1450).
-//! Everything else is exact. For θ_k = Λ_rc write v_k = (K + Kᵀ)u with K = Λ⁻¹E_rc: as ΛᵀZᵀPZΛ = I - (M⁻¹)_uu,
+//! The trace in the second place costs a product of large matrices; its expectation under the model is that of
+//! half the first term, which replaces it (Gilmour, Thompson and Cullis 1995, Biometrics 51, 1440-1450).
+//! Everything else is exact. For a change Λ ← Λ(I + K) write v = (K + Kᵀ)u: as ΛᵀZᵀPZΛ = I - (M⁻¹)_uu,
 //!
 //! ```text
 //! yᵀPV_kPV_lPy = v_kᵀv_l - v_kᵀM⁻¹v_l,    a_k = uᵀv_k,
 //! ```
 //!
-//! one solve for each k. The last term is 2 S_{rr'} for entries (r, c) and (r', c) of one column, where
-//! S = d criterion/d(ΛΛᵀ); the gradient is 2 SΛ, so S follows by substitution from the last column backwards.
+//! one solve for each k. First derivatives, and the last term, come from
+//!
+//! ```text
+//! Γ = Σ_levels (I - (M⁻¹)_uu - u uᵀ/σ²):    d criterion = 2 tr(KᵀΓ) and 2 tr(K_kᵀΓK_l),
+//! ```
+//!
+//! M⁻¹ without β under ML. Coordinates are those of [`super::frame`].
+
+use nalgebra::DMatrix;
 
 use super::criterion::Problem;
 use super::factor::Factor;
+use super::frame::{Axis, Frame};
 use super::optimize::Objective;
 use super::scale::Scales;
-use super::structure::Entry;
 use super::trust_region::dot;
 use crate::error::Result;
-
-/// A diagonal of Λ below this part of its unit is at the boundary: its column is left where it is.
-const BOUNDARY: f64 = 1e-7;
 
 /// The criterion of a problem, and the factor at the last point.
 pub(super) struct Likelihood<'a> {
     problem: &'a Problem<'a>,
     factor: &'a mut Factor,
-    scales: &'a Scales,
+    space: &'a mut Space,
+}
+
+/// The coordinates of steps, and buffers.
+#[derive(Debug, Clone)]
+pub(super) struct Space {
+    pub scales: Scales,
+    /// `None` where steps are taken in the coordinates of the problem.
+    pub frame: Option<Frame>,
+    /// Γ and Σ u uᵀ/σ² of each block, in its frame.
+    gammas: Vec<Vec<f64>>,
+    squares: Vec<Vec<f64>>,
     /// Every v_k, and M⁻¹v_k, in (u, β) space.
     directions: Vec<f64>,
     solutions: Vec<f64>,
+    /// Where each term starts there.
+    starts: Vec<usize>,
+    size: usize,
+}
+
+impl Space {
+    pub(super) fn of(problem: &Problem) -> Self {
+        let scales = Scales::of(problem);
+        let frame = Frame::of(problem, &scales);
+        let matrices = || -> Vec<Vec<f64>> {
+            let blocks = frame.iter().flat_map(|frame| &frame.blocks);
+            blocks.map(|block| vec![0.0; block.q * block.q]).collect()
+        };
+        let (gammas, squares) = (matrices(), matrices());
+        let statistics = problem.statistics;
+        let mut starts = vec![0];
+        for (q, levels) in statistics.widths().iter().zip(statistics.levels()) {
+            starts.push(starts[starts.len() - 1] + q * levels);
+        }
+        let size = starts[starts.len() - 1] + statistics.fixed_columns();
+        let axes = frame.as_ref().map_or(0, |frame| frame.axes.len());
+        Space {
+            scales,
+            frame,
+            gammas,
+            squares,
+            directions: vec![0.0; size * axes],
+            solutions: vec![0.0; size * axes],
+            starts,
+            size,
+        }
+    }
 }
 
 impl<'a> Likelihood<'a> {
     pub(super) fn new(
         problem: &'a Problem<'a>,
         factor: &'a mut Factor,
-        scales: &'a Scales,
+        space: &'a mut Space,
     ) -> Self {
         Likelihood {
             problem,
             factor,
-            scales,
-            directions: Vec::new(),
-            solutions: Vec::new(),
+            space,
         }
     }
+}
 
-    /// v_k and M⁻¹v_k of every free entry.
-    fn solve_directions(&mut self, lambdas: &[nalgebra::DMatrix<f64>]) {
-        let problem = self.problem;
-        let statistics = problem.statistics;
-        let lengths = statistics.widths().iter().zip(statistics.levels());
-        let effects: usize = lengths.map(|(q, l)| q * l).sum();
-        let size = effects + statistics.fixed_columns();
-        self.directions.clear();
-        self.directions.resize(size * problem.free().len(), 0.0);
-        let columns = self.directions.chunks_exact_mut(size.max(1));
-        for (&k, v) in problem.free().iter().zip(columns) {
-            let Entry { term, row, column } = problem.structure.entries[k];
-            let q = statistics.widths()[term];
-            let start: usize = (0..term)
-                .map(|t| statistics.widths()[t] * statistics.levels()[t])
-                .sum();
-            let preimage = inverse_column(&lambdas[term], row);
-            let u = self.factor.effects(term);
-            let blocks = v[start..start + u.len()].chunks_exact_mut(q);
-            for (v, u) in blocks.zip(u.chunks_exact(q)) {
-                for (v, p) in v.iter_mut().zip(&preimage) {
-                    *v += p * u[column];
+/// 1/σ² at the last point.
+fn precision(problem: &Problem, factor: &Factor) -> f64 {
+    match problem.known.sigma {
+        Some(sigma) => sigma.powi(-2),
+        None => problem.degrees_of_freedom() / factor.penalized_rss(),
+    }
+}
+
+/// Γ and Σ u uᵀ/σ² of each block, turned into its frame, from the last selected inverse.
+fn measure(problem: &Problem, factor: &Factor, space: &mut Space) {
+    let Some(frame) = &space.frame else { return };
+    let precision = precision(problem, factor);
+    let Some(selected) = factor.selected() else {
+        return;
+    };
+    let matrices = space.gammas.iter_mut().zip(&mut space.squares);
+    for (block, (gamma, square)) in frame.blocks.iter().zip(matrices) {
+        let width = problem.structure.widths[block.term];
+        let inverses = selected.diagonal(block.term).chunks_exact(width * width);
+        gamma.fill(0.0);
+        square.fill(0.0);
+        let effects = factor.effects(block.term).chunks_exact(width);
+        for (inverse, u) in inverses.zip(effects) {
+            for (b, &row) in block.effects.iter().enumerate() {
+                for (a, &column) in block.effects.iter().enumerate().take(b + 1) {
+                    gamma[a * block.q + b] -= inverse[column * width + row];
+                    square[a * block.q + b] += u[row] * u[column];
                 }
-                v[column] += dot(&preimage, u);
             }
         }
-        self.solutions.clone_from(&self.directions);
-        for solution in self.solutions.chunks_exact_mut(size.max(1)) {
-            self.factor.solve(solution);
+        let levels = problem.statistics.levels()[block.term] as f64;
+        for j in 0..block.q {
+            gamma[j * block.q + j] += levels;
+            for i in j..block.q {
+                square[j * block.q + i] *= precision;
+                gamma[j * block.q + i] -= square[j * block.q + i];
+                square[i * block.q + j] = square[j * block.q + i];
+                gamma[i * block.q + j] = gamma[j * block.q + i];
+            }
+        }
+        turn(gamma, &block.rotation, block.q);
+        turn(square, &block.rotation, block.q);
+    }
+}
+
+/// Rᵀ A R in place, for a symmetric A.
+fn turn(matrix: &mut [f64], rotation: &[f64], q: usize) {
+    if q == 1 {
+        return;
+    }
+    let mut half = vec![0.0; q * q];
+    for j in 0..q {
+        for i in 0..q {
+            half[j * q + i] = dot(&matrix[i * q..(i + 1) * q], &rotation[j * q..(j + 1) * q]);
+        }
+    }
+    for j in 0..q {
+        for i in 0..q {
+            matrix[j * q + i] = dot(&rotation[i * q..(i + 1) * q], &half[j * q..(j + 1) * q]);
+        }
+    }
+}
+
+impl Space {
+    /// v_k of an axis, from the spherical effects of its term.
+    fn direct(&mut self, k: usize, axis: Axis, width: usize, effects: &[f64]) {
+        let Some(frame) = &self.frame else { return };
+        let block = &frame.blocks[axis.block];
+        let (i, j, q) = (axis.i, axis.j, block.q);
+        let pull = if i == j {
+            0.5 * block.pull(i, j)
+        } else {
+            block.pull(i, j)
+        };
+        let start = k * self.size + self.starts[block.term];
+        let direction = &mut self.directions[k * self.size..(k + 1) * self.size];
+        direction.fill(0.0);
+        let direction = &mut self.directions[start..start + effects.len()];
+        let (first, second) = (&block.rotation[i * q..][..q], &block.rotation[j * q..][..q]);
+        for (v, u) in direction
+            .chunks_exact_mut(width)
+            .zip(effects.chunks_exact(width))
+        {
+            let (mut along_i, mut along_j) = (0.0, 0.0);
+            for (r, &row) in block.effects.iter().enumerate() {
+                along_i += first[r] * u[row];
+                along_j += second[r] * u[row];
+            }
+            for (r, &row) in block.effects.iter().enumerate() {
+                v[row] = pull * (first[r] * along_j + second[r] * along_i);
+            }
         }
     }
 
-    /// 1/σ² at the last point.
-    fn precision(&self) -> f64 {
-        match self.problem.known.sigma {
-            Some(sigma) => sigma.powi(-2),
-            None => self.problem.degrees_of_freedom() / self.factor.penalized_rss(),
-        }
-    }
-
-    /// Λ of each term with diagonals no smaller than what can be divided by; and which those are.
-    fn invertible(&self, theta: &[f64]) -> (Vec<nalgebra::DMatrix<f64>>, Vec<Vec<bool>>) {
-        let structure = self.problem.structure;
-        let terms = structure.widths.len();
-        let mut lambdas: Vec<_> = (0..terms).map(|t| structure.lambda(t, theta)).collect();
-        let mut boundary: Vec<Vec<bool>> = Vec::new();
-        for (t, lambda) in lambdas.iter_mut().enumerate() {
-            let rows = 0..lambda.nrows();
-            boundary.push(
-                rows.map(|r| {
-                    let least = BOUNDARY * self.scales.unit(self.problem, theta, t, r);
-                    let small = lambda[(r, r)].abs() < least;
-                    if small {
-                        lambda[(r, r)] = least.copysign(lambda[(r, r)]);
-                    }
-                    small
-                })
-                .collect(),
+    /// The average information and the exact rest, in the frame; k × k.
+    fn hessian(&mut self, problem: &Problem, factor: &Factor, hessian: &mut [f64]) {
+        let Some(axes) = self.frame.as_ref().map(|frame| frame.axes.len()) else {
+            return;
+        };
+        for k in 0..axes {
+            let Some(frame) = &self.frame else { return };
+            let (axis, term) = (frame.axes[k], frame.blocks[frame.axes[k].block].term);
+            self.direct(
+                k,
+                axis,
+                problem.structure.widths[term],
+                factor.effects(term),
             );
         }
-        (lambdas, boundary)
+        self.solutions.copy_from_slice(&self.directions);
+        for solution in self.solutions.chunks_exact_mut(self.size.max(1)) {
+            factor.solve(solution);
+        }
+        let precision = precision(problem, factor);
+        let Some(frame) = &self.frame else { return };
+        for k in 0..axes {
+            let v = &self.directions[k * self.size..(k + 1) * self.size];
+            for l in 0..=k {
+                let other = &self.directions[l * self.size..(l + 1) * self.size];
+                let solved = &self.solutions[l * self.size..(l + 1) * self.size];
+                let mut value = precision * (dot(v, other) - dot(v, solved));
+                if problem.known.sigma.is_none() {
+                    value -= self.along(frame.axes[k]) * self.along(frame.axes[l])
+                        / problem.degrees_of_freedom();
+                }
+                value += self.bend(frame.axes[k], frame.axes[l]);
+                hessian[k * axes + l] = value;
+                hessian[l * axes + k] = value;
+            }
+        }
     }
 
-    /// S = d criterion / d(ΛΛᵀ) of each term, from the gradient 2 SΛ, last column first.
-    fn scores(
-        &self,
-        theta: &[f64],
-        gradient: &[f64],
-        lambdas: &[nalgebra::DMatrix<f64>],
-        boundary: &[Vec<bool>],
-    ) -> Vec<nalgebra::DMatrix<f64>> {
-        let problem = self.problem;
-        let widths = &problem.structure.widths;
-        let mut scores: Vec<_> = widths
-            .iter()
-            .map(|&q| nalgebra::DMatrix::<f64>::zeros(q, q))
-            .collect();
-        let mut order: Vec<(Entry, f64)> = problem
-            .free()
-            .iter()
-            .zip(gradient)
-            .map(|(&k, &g)| (problem.structure.entries[k], g))
-            .collect();
-        order.sort_by_key(|(entry, _)| std::cmp::Reverse((entry.column, entry.row)));
-        for (Entry { term, row, column }, slope) in order {
-            let (lambda, score) = (&lambdas[term], &mut scores[term]);
-            let later: f64 = (column + 1..lambda.nrows())
-                .map(|s| score[(row, s)] * lambda[(s, column)])
-                .sum();
-            score[(row, column)] = if !boundary[term][column] {
-                (0.5 * slope - later) / lambda[(column, column)]
-            } else if row == column {
-                // Enough to keep the column where it is.
-                let levels = problem.statistics.levels()[term] as f64;
-                levels / self.scales.unit(problem, theta, term, row).powi(2)
-            } else {
-                0.0
-            };
-            score[(column, row)] = score[(row, column)];
+    /// Uncouples the coordinates that are held.
+    fn hold(&self, gradient: &[f64], hessian: &mut [f64]) {
+        let Some(frame) = &self.frame else { return };
+        let axes = frame.axes.len();
+        for (k, axis) in frame.axes.iter().enumerate() {
+            if frame.is_held(*axis, gradient[k]) {
+                for l in 0..axes {
+                    hessian[k * axes + l] = 0.0;
+                    hessian[l * axes + k] = 0.0;
+                }
+                hessian[k * axes + k] = 1.0;
+            }
         }
-        scores
+    }
+
+    /// a_k/σ².
+    fn along(&self, Axis { block, i, j }: Axis) -> f64 {
+        let Some(frame) = &self.frame else { return 0.0 };
+        let block_frame = &frame.blocks[block];
+        let square = self.squares[block][j * block_frame.q + i];
+        let both = if i == j { 1.0 } else { 2.0 };
+        both * block_frame.pull(i, j) * square
+    }
+
+    /// 2 tr(K_kᵀΓK_l).
+    fn bend(&self, first: Axis, second: Axis) -> f64 {
+        let (Some(frame), true) = (&self.frame, first.block == second.block) else {
+            return 0.0;
+        };
+        let block = &frame.blocks[first.block];
+        let gamma = &self.gammas[first.block];
+        let entries = |axis: Axis| {
+            let (m_ij, m_ji) = block.shares(axis.i, axis.j);
+            [(axis.i, axis.j, m_ij), (axis.j, axis.i, m_ji)]
+        };
+        let mut sum = 0.0;
+        for (a, column, m) in entries(first) {
+            for (b, other, n) in entries(second) {
+                if column == other {
+                    let scale = block.values[a] * block.values[b];
+                    sum += 2.0 * m * n * gamma[b * block.q + a] / scale;
+                }
+            }
+        }
+        sum
     }
 }
 
@@ -164,74 +286,84 @@ impl Objective for Likelihood<'_> {
     }
 
     fn slope(&mut self, at: &[f64], gradient: &mut [f64]) -> Result<()> {
-        self.problem.gradient(self.factor, at, gradient)?;
+        if self.space.frame.is_none() {
+            self.problem.gradient(self.factor, at, gradient)?;
+            return Ok(());
+        }
+        if let Some(frame) = &mut self.space.frame {
+            frame.center(at);
+        }
+        self.factor.selected_inverse(self.problem.reml);
+        measure(self.problem, self.factor, self.space);
+        if let Some(frame) = &self.space.frame {
+            for (slope, axis) in gradient.iter_mut().zip(&frame.axes) {
+                let block = &frame.blocks[axis.block];
+                let gamma = self.space.gammas[axis.block][axis.j * block.q + axis.i];
+                let both = if axis.i == axis.j { 1.0 } else { 2.0 };
+                *slope = both * block.pull(axis.i, axis.j) * gamma;
+                if frame.is_held(*axis, *slope) {
+                    *slope = 0.0;
+                }
+            }
+        }
         Ok(())
     }
 
-    fn curvature(&mut self, at: &[f64], gradient: &[f64], hessian: &mut [f64]) -> bool {
-        let problem = self.problem;
-        let free = problem.free();
-        if problem.coordinates() != free.len() || problem.statistics.group_rows().len() > 1 {
-            return false; // more than θ moves
-        }
-        let theta = problem.parameters(at).theta;
-        let (lambdas, boundary) = self.invertible(&theta);
-        self.solve_directions(&lambdas);
-        let scores = self.scores(&theta, gradient, &lambdas, &boundary);
-        let precision = self.precision();
-        let size = self.directions.len() / free.len().max(1);
-        let direction = |k: usize| &self.directions[k * size..(k + 1) * size];
-        let solution = |k: usize| &self.solutions[k * size..(k + 1) * size];
-        let profiled = problem.known.sigma.is_none();
-        let along: Vec<f64> = (0..free.len())
-            .map(|k| self.project(direction(k)) * precision)
-            .collect();
-        for (i, &a) in free.iter().enumerate() {
-            for (j, &b) in free.iter().enumerate().take(i + 1) {
-                let mut value = dot(direction(i), direction(j)) - dot(direction(i), solution(j));
-                value *= precision;
-                if profiled {
-                    value -= along[i] * along[j] / problem.degrees_of_freedom();
-                }
-                let (first, second) = (problem.structure.entries[a], problem.structure.entries[b]);
-                if first.term == second.term && first.column == second.column {
-                    value += 2.0 * scores[first.term][(first.row, second.row)];
-                }
-                hessian[i * free.len() + j] = value;
-                hessian[j * free.len() + i] = value;
-            }
-        }
-        hessian.iter().all(|value| value.is_finite())
+    fn curvature(&mut self, gradient: &[f64], hessian: &mut [f64]) -> bool {
+        self.space.hessian(self.problem, self.factor, hessian);
+        self.space.hold(gradient, hessian);
+        self.space.frame.is_some()
     }
 
     fn units(&self, at: &[f64], units: &mut [f64]) {
-        let theta = self.problem.parameters(at).theta;
-        self.scales.units(self.problem, &theta, units);
+        match &self.space.frame {
+            Some(frame) => frame.units(units),
+            None => {
+                let theta = self.problem.parameters(at).theta;
+                self.space.scales.units(self.problem, &theta, units);
+            }
+        }
+    }
+
+    fn retract(&mut self, at: &[f64], step: &[f64], to: &mut [f64]) {
+        match &mut self.space.frame {
+            Some(frame) => frame.retract(step, to),
+            None => {
+                for ((to, at), step) in to.iter_mut().zip(at).zip(step) {
+                    *to = at + step;
+                }
+            }
+        }
     }
 }
 
-impl Likelihood<'_> {
-    /// uᵀv.
-    fn project(&self, direction: &[f64]) -> f64 {
-        let mut start = 0;
-        (0..self.problem.structure.widths.len())
-            .map(|t| {
-                let u = self.factor.effects(t);
-                start += u.len();
-                dot(u, &direction[start - u.len()..start])
-            })
-            .sum()
-    }
-}
+/// Singular values that are raised for a Hessian by θ, in units of where the data begin to see them.
+const RAISED: f64 = 1e-4;
 
-/// Column `row` of Λ⁻¹.
-fn inverse_column(lambda: &nalgebra::DMatrix<f64>, row: usize) -> Vec<f64> {
-    let q = lambda.nrows();
-    let mut column = vec![0.0; q];
-    column[row] = 1.0 / lambda[(row, row)];
-    for r in row + 1..q {
-        let above: f64 = (row..r).map(|s| lambda[(r, s)] * column[s]).sum();
-        column[r] = -above / lambda[(r, r)];
+/// The Hessian by the coordinates of the problem at a minimum, whose selected inverse the factor holds; `None` if
+/// there is no frame. The factor may be left nearby.
+///
+/// # Errors
+/// As [`Problem::criterion`].
+pub(super) fn hessian_at_minimum(
+    problem: &Problem,
+    factor: &mut Factor,
+    coordinates: &[f64],
+) -> Result<Option<DMatrix<f64>>> {
+    let mut space = Space::of(problem);
+    let Some(frame) = &mut space.frame else {
+        return Ok(None);
+    };
+    let mut raised = coordinates.to_vec();
+    if frame.inflate(coordinates, RAISED, &mut raised) {
+        problem.criterion(factor, &raised)?;
+        factor.selected_inverse(problem.reml);
+        frame.center(&raised);
     }
-    column
+    let differential = frame.differential(coordinates.len());
+    measure(problem, factor, &mut space);
+    let k = differential.nrows();
+    let mut hessian = DMatrix::zeros(k, k);
+    space.hessian(problem, factor, hessian.as_mut_slice());
+    Ok(Some(differential.tr_mul(&hessian) * differential))
 }

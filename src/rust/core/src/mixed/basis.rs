@@ -229,6 +229,13 @@ fn scale(rows: &Rows) -> Basis {
         add_gram(&mut gram, rows, &x);
     }
     let lengths = gram.diagonal().map(f64::sqrt);
+    if all_count(&gram, &lengths) {
+        return Basis {
+            kept: all,
+            aliased: Vec::new(),
+            transform: Transform::Diagonal(lengths.map(|length| 1.0 / length)),
+        };
+    }
     let (mut kept, mut aliased) = (Vec::new(), Vec::new());
     // A Cholesky factor without the rows and columns that have no pivot: columns of `lower`.
     let mut lower: Vec<Vec<f64>> = Vec::new();
@@ -262,6 +269,18 @@ fn scale(rows: &Rows) -> Basis {
         aliased,
         transform: Transform::Diagonal(transform),
     }
+}
+
+/// Whether no column depends on those before it, by one fast Cholesky factorisation: its squared pivots are the
+/// shares of the columns' lengths outside the span of those before them.
+fn all_count(gram: &DMatrix<f64>, lengths: &DVector<f64>) -> bool {
+    let p = gram.ncols();
+    let scaled = faer::Mat::from_fn(p, p, |i, j| gram[(i, j)] / (lengths[i] * lengths[j]));
+    let factor = scaled.llt(faer::Side::Lower);
+    factor.is_ok_and(|factor| {
+        let lower = factor.L();
+        (0..p).all(|j| lower[(j, j)].powi(2) > SPARSE_ALIAS_TOLERANCE_SQUARED)
+    })
 }
 
 /// Adds XᵀWX of a sparse X.

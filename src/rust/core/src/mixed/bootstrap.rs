@@ -3,7 +3,7 @@
 //! Replicate b draws y* from the law of the fit (see [`super::simulate`]) with stream b of the seed, and minimises
 //! its criterion from the variances of the fit. Only the y column of the cross-products is made anew. A replicate
 //! depends on the seed and b alone, so threads do not change the answer (Davison and Hinkley 1997, *Bootstrap
-//! Methods and their Application*, section 7.2).
+//! Methods and their Application*).
 
 use super::criterion::{Parameters, Problem};
 use super::fit::Search;

@@ -1,4 +1,4 @@
-//! Variances of zero: reaching them exactly, and leaving them where they are no minimum.
+//! Variances of zero: leaving them where they are no minimum.
 //!
 //! The criterion is even in the columns of Λ, so its gradient is zero wherever a column is, minimum or not. What
 //! decides is the derivative S for ΛΛᵀ: with SΛ = 0, a column that is zero is at a minimum if S has no negative
@@ -13,10 +13,7 @@ use super::structure::Entry;
 use crate::error::Result;
 use crate::linalg;
 
-/// A standard deviation below this, in units of where the data begin to see it, may be zero.
-const NEARLY_ZERO: f64 = 1e-3;
-
-/// Size of the columns that are switched on to measure S, in the same units.
+/// Size of the columns that are switched on to measure S, in units of where the data begin to see them.
 const PROBE: f64 = 1e-3;
 
 /// A derivative for a variance is negative if the criterion falls by more than this over one unit.
@@ -24,53 +21,6 @@ const DOWNHILL: f64 = 1e-6;
 
 /// Sizes tried for a column that is switched on, in the same units.
 const JUMPS: [f64; 4] = [1.0, 0.3, 0.1, 0.01];
-
-/// Makes columns of Λ that are nearly zero exactly zero, and Λ the Cholesky factor of what is left of ΛΛᵀ. True
-/// if θ changed.
-pub(super) fn snap(problem: &Problem, scales: &Scales, theta: &mut [f64]) -> bool {
-    let mut changed = false;
-    for term in 0..problem.structure.widths.len() {
-        let known = problem.known.deviations.iter();
-        if known.into_iter().any(|known| known.term == term) {
-            continue;
-        }
-        let lambda = problem.structure.lambda(term, theta);
-        let nearly = |r: usize| NEARLY_ZERO / scales.of_row(term, r);
-        if !(0..lambda.nrows()).any(|r| lambda[(r, r)].abs() < nearly(r)) {
-            continue;
-        }
-        let reduced = semidefinite_cholesky(&lambda, nearly);
-        let entries = problem.structure.entries.iter().zip(theta.iter_mut());
-        for (entry, value) in entries.filter(|(entry, _)| entry.term == term) {
-            let new = reduced[(entry.row, entry.column)];
-            changed |= *value != new;
-            *value = new;
-        }
-    }
-    changed
-}
-
-/// The Cholesky factor of ΛΛᵀ with zeros for the columns whose pivot is nearly zero.
-fn semidefinite_cholesky(lambda: &DMatrix<f64>, nearly: impl Fn(usize) -> f64) -> DMatrix<f64> {
-    let q = lambda.nrows();
-    let covariance = lambda * lambda.transpose();
-    let mut lower: DMatrix<f64> = DMatrix::zeros(q, q);
-    for j in 0..q {
-        let above = |i: usize, lower: &DMatrix<f64>| -> f64 {
-            (0..j).map(|c| lower[(i, c)] * lower[(j, c)]).sum()
-        };
-        let pivot = covariance[(j, j)] - above(j, &lower);
-        let least = nearly(j).powi(2).max(1e-14 * covariance[(j, j)]);
-        if pivot <= least {
-            continue;
-        }
-        let root = pivot.sqrt();
-        for i in j..q {
-            lower[(i, j)] = (covariance[(i, j)] - above(i, &lower)) / root;
-        }
-    }
-    lower
-}
 
 /// A point lower than `coordinates` with a zero column of Λ switched on; `None` if each is at its minimum.
 ///

@@ -95,20 +95,20 @@ pub(super) fn eliminate(
     }
     for position in 0..layout.links.len() {
         let (link, rest) = (&layout.links[position], &mut links[position..]);
-        match link.width {
-            1 => eliminate_link(1, layout, source, position, rest, eliminated, &mut pivots),
-            2 => eliminate_link(2, layout, source, position, rest, eliminated, &mut pivots),
-            3 => eliminate_link(3, layout, source, position, rest, eliminated, &mut pivots),
-            q => eliminate_link(q, layout, source, position, rest, eliminated, &mut pivots),
-        }
+        let eliminate = match link.width {
+            1 => eliminate_link::<1>,
+            2 => eliminate_link::<2>,
+            3 => eliminate_link::<3>,
+            4 => eliminate_link::<4>,
+            _ => eliminate_link::<0>,
+        };
+        eliminate(layout, source, position, rest, eliminated, &mut pivots);
     }
     eliminated.log_det = 2.0 * pivots.log();
 }
 
-/// Eliminates the levels of one link; `links` begins with its factor.
-#[inline(always)]
-fn eliminate_link(
-    q: usize,
+/// Eliminates the levels of one link, compiled for its width (0: any); `links` begins with its factor.
+fn eliminate_link<const WIDTH: usize>(
     layout: &Layout,
     source: &Source,
     position: usize,
@@ -117,6 +117,7 @@ fn eliminate_link(
     pivots: &mut LogProduct,
 ) {
     let link = &layout.links[position];
+    let q = if WIDTH == 0 { link.width } else { WIDTH };
     let Some((factor, above)) = links.split_first_mut() else {
         return;
     };
@@ -135,7 +136,7 @@ fn eliminate_link(
         {
             forward(q, lower, row);
         }
-        add_corner(height, dense, &mut eliminated.corner);
+        add_corner(q, height, dense, &mut eliminated.corner);
         for (parent, blocks) in link.parents.iter().zip(&mut factor.parents) {
             let width = layout.links[parent.link].width;
             for column in blocks[level * q * width..][..q * width].chunks_exact_mut(q) {
@@ -310,17 +311,18 @@ impl<'a> Loader<'a> {
         for a in 0..q {
             let column = &mut dense[a * height..][..height];
             column[p] = inner(q, effects, &lambda[a * q..][..q]);
-            let column = &mut column[..p];
-            let first = &fixed[..p];
-            let l = lambda[a * q];
-            column.iter_mut().zip(first).for_each(|(to, f)| *to = f * l);
-            for b in 1..q {
+            for b in 0..q {
                 let l = lambda[a * q + b];
                 let other = &fixed[b * p..][..p];
-                column
-                    .iter_mut()
-                    .zip(other)
-                    .for_each(|(to, f)| *to += f * l);
+                if b == 0 {
+                    for r in 0..p {
+                        column[r] = other[r] * l;
+                    }
+                } else {
+                    for r in 0..p {
+                        column[r] += other[r] * l;
+                    }
+                }
             }
         }
     }
@@ -377,20 +379,23 @@ fn sandwich_columns(
     to: &mut [f64],
     half: &mut [f64],
 ) {
-    for (column, right) in to.chunks_exact_mut(q).zip(right.chunks_exact(width)) {
-        half.fill(0.0);
-        for (a, right) in a.chunks_exact(q).zip(right) {
-            half.iter_mut().zip(a).for_each(|(h, a)| *h += a * right);
+    for c in 0..width {
+        for r in 0..q {
+            let mut sum = 0.0;
+            for k in 0..width {
+                sum += a[k * q + r] * right[c * width + k];
+            }
+            half[r] = sum;
         }
-        transposed_times(q, lambda, half, column);
+        transposed_times(q, lambda, half, &mut to[c * q..][..q]);
     }
 }
 
 /// Λᵀ v.
 #[inline(always)]
 pub(super) fn transposed_times(q: usize, lambda: &[f64], v: &[f64], to: &mut [f64]) {
-    for (to, column) in to.iter_mut().zip(lambda.chunks_exact(q)) {
-        *to = inner(q, column, v);
+    for r in 0..q {
+        to[r] = inner(q, &lambda[r * q..][..q], v);
     }
 }
 
@@ -444,29 +449,31 @@ fn solve_columns(q: usize, height: usize, lower: &[f64], block: &mut [f64]) {
     for a in 0..q {
         let (done, rest) = block.split_at_mut(a * height);
         let column = &mut rest[..height];
-        for (b, earlier) in done.chunks_exact(height).enumerate() {
-            let l = lower[b * q + a];
-            column
-                .iter_mut()
-                .zip(earlier)
-                .for_each(|(x, e)| *x -= l * e);
-        }
         let inverse = 1.0 / lower[a * q + a];
-        column.iter_mut().for_each(|x| *x *= inverse);
+        for b in 0..a {
+            let l = lower[b * q + a];
+            let earlier = &done[b * height..][..height];
+            for r in 0..height {
+                column[r] -= l * earlier[r];
+            }
+        }
+        for x in column {
+            *x *= inverse;
+        }
     }
 }
 
 /// Adds the lower triangle of B Bᵀ.
 #[inline(always)]
-fn add_corner(height: usize, block: &[f64], corner: &mut [f64]) {
-    for column in block.chunks_exact(height) {
+fn add_corner(q: usize, height: usize, block: &[f64], corner: &mut [f64]) {
+    for a in 0..q {
+        let column = &block[a * height..][..height];
         for c in 0..height {
             let value = column[c];
-            let target = &mut corner[c * height + c..(c + 1) * height];
-            target
-                .iter_mut()
-                .zip(&column[c..])
-                .for_each(|(t, x)| *t += x * value);
+            let target = &mut corner[c * height..][..height];
+            for r in c..height {
+                target[r] += column[r] * value;
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
+use super::average_information::hessian_at_minimum;
 use super::criterion::Problem;
 use super::factor::Factor;
 use super::scale::Scales;
@@ -19,7 +20,7 @@ use crate::linalg;
 pub enum HessianSource {
     /// Central differences of the analytic gradient.
     Differences,
-    /// The optimizer's: average information and the exact curvature of ΛΛᵀ, made to agree with the last step.
+    /// Average information and the exact curvature of ΛΛᵀ, as in the optimizer's steps.
     AverageInformation,
 }
 
@@ -73,16 +74,11 @@ const DIFFERENCE: f64 = 1e-4;
 /// An eigenvalue more negative than this part of the largest is no rounding.
 const NEGATIVE: f64 = 1e-6;
 
-/// The facts at `coordinates`; `factor` is left there. `hessian` is the optimizer's, row by row.
+/// The facts at `coordinates`; `factor` is left there.
 ///
 /// # Errors
 /// As [`Problem::gradient`].
-pub fn verdict(
-    problem: &Problem,
-    factor: &mut Factor,
-    coordinates: &[f64],
-    hessian: Option<&[f64]>,
-) -> Result<Verdict> {
+pub fn verdict(problem: &Problem, factor: &mut Factor, coordinates: &[f64]) -> Result<Verdict> {
     let k = coordinates.len();
     let scales = Scales::of(problem);
     let theta = problem.parameters(coordinates).theta;
@@ -94,18 +90,21 @@ pub fn verdict(
         .iter()
         .zip(problem.statistics.levels());
     let effects: usize = effects.map(|(q, levels)| q * levels).sum();
-    let (hessian, source) = match hessian {
-        Some(hessian) if k * effects > CHEAP => (
-            DMatrix::from_row_slice(k, k, hessian),
-            HessianSource::AverageInformation,
-        ),
-        _ => (
+    let mut gradient = vec![0.0; k];
+    problem.gradient(factor, coordinates, &mut gradient)?;
+    let average = if k * effects > CHEAP {
+        hessian_at_minimum(problem, factor, coordinates)?
+    } else {
+        None
+    };
+    let (hessian, source) = match average {
+        Some(hessian) => (hessian, HessianSource::AverageInformation),
+        None => (
             differences(problem, factor, coordinates, &units)?,
             HessianSource::Differences,
         ),
     };
-    let mut gradient = vec![0.0; k];
-    problem.gradient(factor, coordinates, &mut gradient)?;
+    problem.criterion(factor, coordinates)?;
     let boundary = boundary(problem, &theta);
     let inside: Vec<usize> = (0..k).filter(|&i| !boundary[i]).collect();
     let scaled = DMatrix::from_fn(inside.len(), inside.len(), |i, j| {
@@ -160,11 +159,10 @@ fn distance(eigenvalues: &DVector<f64>, slopes: &DVector<f64>) -> f64 {
         .iter()
         .fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let parts = eigenvalues.iter().zip(slopes);
-    let sum: f64 = parts
+    let parts = parts
         .filter(|(value, _)| value.abs() > 1e-10 * largest)
-        .map(|(value, slope)| slope * slope / value.abs())
-        .sum();
-    0.5 * sum
+        .map(|(value, slope)| slope * slope / value.abs());
+    0.5 * parts.fold(0.0, |sum, part| sum + part)
 }
 
 /// Central differences of the gradient.

@@ -6,10 +6,16 @@
 
 use std::f64::consts::PI;
 
-use super::cross_products::{CrossProducts, Products, ResponseProducts};
+use nalgebra::{DMatrix, DMatrixView};
+
+use super::cross_products::CrossProducts;
 use super::factor::Factor;
+use super::score::Score;
 use super::structure::Structure;
 use crate::error::{Error, Result};
+
+/// Λ counts as regular while no entry of its inverse is larger: dividing by it then costs few digits.
+const MAX_REGULAR_INVERSE: f64 = 1e4;
 
 /// A random effect whose standard deviation is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -253,31 +259,15 @@ impl<'a> Problem<'a> {
     ) -> Result<f64> {
         let parameters = self.parameters(coordinates);
         let criterion = self.criterion(factor, coordinates)?;
-        factor.selected_inverse(self.reml);
         let df = self.degrees_of_freedom();
         let precision = match parameters.sigma {
             Some(sigma) => sigma.powi(-2),
             None => df / factor.penalized_rss(),
         };
-        let mut slopes = vec![0.0; self.structure.parameters()];
-        let mut dispersed = vec![0.0; self.groups()];
-        let both = self
-            .statistics
-            .design
-            .products
-            .iter()
-            .zip(&self.statistics.response.products);
-        for (g, (products, response)) in both.enumerate() {
-            let weight = parameters.dispersion[g].powi(-2);
-            let score = Score::of(self.statistics, factor, products, response);
-            for (slope, entry) in slopes.iter_mut().zip(&self.structure.entries) {
-                let at = entry.column * self.structure.widths[entry.term] + entry.row;
-                let log_det = score.log_det[entry.term][at];
-                *slope += 2.0 * weight * (log_det - precision * score.residual[entry.term][at]);
-            }
-            let n = self.statistics.group_rows()[g] as f64;
-            dispersed[g] = 2.0 * (n - weight * (score.trace + precision * score.rss));
-        }
+        let (slopes, dispersed) = match self.regular_slopes(factor, precision) {
+            Some(slopes) => (slopes, vec![0.0]),
+            None => self.slopes(factor, precision, &parameters)?,
+        };
         for (value, &k) in gradient.iter_mut().zip(&self.free) {
             *value = slopes[k];
         }
@@ -294,105 +284,62 @@ impl<'a> Problem<'a> {
         gradient[at..].copy_from_slice(&dispersed[1..]);
         Ok(criterion)
     }
-}
 
-/// What one dispersion group adds to the derivatives, for unit precision.
-struct Score {
-    /// Σ_l (ZᵀW[ZΛ X] S)_ll for each term, q × q.
-    log_det: Vec<Vec<f64>>,
-    /// Σ_l (ZᵀWe)_l u_lᵀ for each term, q × q.
-    residual: Vec<Vec<f64>>,
-    /// tr(S [ZΛ X]ᵀW[ZΛ X]).
-    trace: f64,
-    /// eᵀWe.
-    rss: f64,
-}
-
-impl Score {
-    fn of(
-        statistics: &CrossProducts,
-        factor: &Factor,
-        products: &Products,
-        response: &ResponseProducts,
-    ) -> Self {
-        use nalgebra::{DMatrix, DMatrixView, DVector};
-        let none = Vec::new();
-        let selected = factor.selected();
-        let p = statistics.fixed_columns();
-        let terms = statistics.terms();
-        let design = &statistics.design;
-        let widths = statistics.widths();
-        let beta = DVector::from_column_slice(factor.rotated_coefficients());
-        let mut log_det: Vec<DMatrix<f64>> = widths.iter().map(|&q| DMatrix::zeros(q, q)).collect();
-        let mut cross: Vec<DVector<f64>> = Vec::new();
-        let mut trace = 0.0;
-        let mut fixed_cross = &response.fixed - &products.gram * &beta;
-        // ZᵀWe, starting from ZᵀWy - ZᵀWXβ - (diagonal blocks) Λu.
-        let effects: Vec<DMatrix<f64>> = (0..terms)
-            .map(|t| {
-                let u =
-                    DMatrixView::from_slice(factor.effects(t), widths[t], statistics.levels()[t]);
-                factor.lambda(t) * u
-            })
-            .collect();
-        for t in 0..terms {
-            let (q, levels) = (widths[t], statistics.levels()[t]);
-            let mut residual = DVector::from_column_slice(&response.effects[t]);
-            let s_diagonal = selected.map_or(&none[..], |s| s.diagonal(t));
-            let s_fixed = design.dense_fixed(t, selected.map_or(&none[..], |s| s.fixed(t)));
-            let fixed = design.dense_fixed(t, &products.fixed[t]);
-            for l in 0..levels {
-                let a = DMatrixView::from_slice(&products.diagonal[t][l * q * q..], q, q);
-                let f = DMatrixView::from_slice(&fixed[l * p * q..], p, q);
-                let s = DMatrixView::from_slice(&s_diagonal[l * q * q..], q, q);
-                let sf = DMatrixView::from_slice(&s_fixed[l * p * q..], p, q);
-                log_det[t] += a * factor.lambda(t) * s + f.tr_mul(&sf);
-                trace += (factor.lambda(t).tr_mul(&a) * factor.lambda(t)).dot(&s)
-                    + 2.0 * (f * factor.lambda(t)).dot(&sf);
-                let mut r = residual.rows_mut(l * q, q);
-                r -= a * effects[t].column(l) + f.tr_mul(&beta);
-                fixed_cross -= f * effects[t].column(l);
-            }
-            cross.push(residual);
+    /// d criterion / dθ where every Λ_t is regular and rows have one residual variance.
+    ///
+    /// Then ΛᵀZᵀW[ZΛ X] S = I - S and ΛᵀZᵀWe = u, so that diagonal blocks suffice:
+    /// 2 Λ⁻ᵀ Σ_l (I - S_ll - u_l u_lᵀ / σ²).
+    fn regular_slopes(&self, factor: &mut Factor, precision: f64) -> Option<Vec<f64>> {
+        if self.groups() > 1 {
+            return None;
         }
-        for (k, (pairs, values)) in statistics.pairs().iter().zip(&products.pairs).enumerate() {
-            let (a, b) = (pairs.first, pairs.second);
-            let (qa, qb) = (widths[a], widths[b]);
-            let s_pairs = selected.map_or(&none[..], |s| s.pairs(k));
-            for l in 0..statistics.levels()[a] {
-                for e in pairs.starts[l]..pairs.starts[l + 1] {
-                    let m = pairs.levels[e] as usize;
-                    let block = DMatrixView::from_slice(&values[e * qa * qb..], qa, qb);
-                    let s = DMatrixView::from_slice(&s_pairs[e * qa * qb..], qa, qb);
-                    log_det[a] += block * factor.lambda(b) * s.transpose();
-                    log_det[b] += block.transpose() * factor.lambda(a) * s;
-                    trace += 2.0 * (factor.lambda(a).tr_mul(&block) * factor.lambda(b)).dot(&s);
-                    let mut r = cross[a].rows_mut(l * qa, qa);
-                    r -= block * effects[b].column(m);
-                    let mut r = cross[b].rows_mut(m * qb, qb);
-                    r -= block.tr_mul(&effects[a].column(l));
-                }
-            }
-        }
-        if let Some(s) = selected {
-            trace += products.gram.dot(s.coefficients());
-        }
-        // eᵀWe = yᵀWe - βᵀXᵀWe - (Λu)ᵀZᵀWe.
-        let mut rss = response.square - beta.dot(&response.fixed) - beta.dot(&fixed_cross);
-        let mut residual = Vec::new();
-        for t in 0..terms {
-            let (q, levels) = (widths[t], statistics.levels()[t]);
-            let b = DVector::from_column_slice(effects[t].as_slice());
-            rss -= b.dot(&DVector::from_column_slice(&response.effects[t])) + b.dot(&cross[t]);
-            let r = DMatrixView::from_slice(cross[t].as_slice(), q, levels);
+        let inverses = (0..self.statistics.terms()).map(|t| {
+            let inverse = factor.lambda(t).clone().try_inverse()?;
+            (inverse.amax() < MAX_REGULAR_INVERSE).then_some(inverse)
+        });
+        let inverses: Vec<DMatrix<f64>> = inverses.collect::<Option<_>>()?;
+        let mut sums = factor.diagonal_sums(self.reml);
+        for (t, (sum, inverse)) in sums.iter_mut().zip(&inverses).enumerate() {
+            let (q, levels) = (inverse.nrows(), self.statistics.levels()[t]);
             let u = DMatrixView::from_slice(factor.effects(t), q, levels);
-            residual.push((r * u.transpose()).as_slice().to_vec());
+            let rest =
+                DMatrix::identity(q, q) * levels as f64 - &*sum - u * u.transpose() * precision;
+            *sum = inverse.tr_mul(&rest) * 2.0;
         }
-        Score {
-            log_det: log_det.iter().map(|g| g.as_slice().to_vec()).collect(),
-            residual,
-            trace,
-            rss,
+        let entries = self.structure.entries.iter();
+        Some(
+            entries
+                .map(|entry| sums[entry.term][(entry.row, entry.column)])
+                .collect(),
+        )
+    }
+
+    /// d criterion / dθ and d criterion / d log of the dispersion ratios, anywhere.
+    fn slopes(
+        &self,
+        factor: &mut Factor,
+        precision: f64,
+        parameters: &Parameters,
+    ) -> Result<(Vec<f64>, Vec<f64>)> {
+        factor.selected_inverse(self.reml);
+        let selected = factor.selected().ok_or_else(|| Error::Numerical {
+            message: "the inverse of the cross-products could not be computed".into(),
+        })?;
+        let mut slopes = vec![0.0; self.structure.parameters()];
+        let mut dispersed = vec![0.0; self.groups()];
+        let responses = &self.statistics.response.products;
+        let both = self.statistics.design.products.iter().zip(responses);
+        for (g, (products, response)) in both.enumerate() {
+            let weight = parameters.dispersion[g].powi(-2);
+            let score = Score::of(self.statistics, factor, selected, products, response);
+            for (slope, entry) in slopes.iter_mut().zip(&self.structure.entries) {
+                let at = entry.column * self.structure.widths[entry.term] + entry.row;
+                let log_det = score.log_det[entry.term][at];
+                *slope += 2.0 * weight * (log_det - precision * score.residual[entry.term][at]);
+            }
+            let n = self.statistics.group_rows()[g] as f64;
+            dispersed[g] = 2.0 * (n - weight * (score.trace + precision * score.rss));
         }
+        Ok((slopes, dispersed))
     }
 }

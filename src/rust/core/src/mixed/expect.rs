@@ -1,8 +1,8 @@
 //! E step: moments of the random effects and residuals given y, at known variances.
 //!
 //! Given y the random effects are normal, with mean û and covariance σ² C: under ML at β = β̂, its maximum at
-//! these variances (Laird and Ware 1982, section 3), so that C = (ΛᵀZᵀWZΛ + I)⁻¹; under REML β is hidden with a
-//! flat prior (Laird and Ware 1982, section 4), and C is the block of u in M⁻¹. The β̂ that goes with û
+//! these variances (Laird and Ware 1982), so that C = (ΛᵀZᵀWZΛ + I)⁻¹; under REML β is hidden with a
+//! flat prior (ibid.), and C is the block of u in M⁻¹. The β̂ that goes with û
 //! maximises Q as well, so the M step of EM needs no regression for it.
 
 use nalgebra::{DMatrix, DMatrixView};

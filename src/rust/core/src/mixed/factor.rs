@@ -9,8 +9,9 @@ use nalgebra::{DMatrix, DVector};
 
 use super::chain::{self, backward, forward, Eliminated, LinkFactor, Source};
 use super::cross_products::{CrossProducts, Design, Products, ResponseProducts};
+use super::inverse::Inverse;
 use super::layout::Layout;
-use super::selected_inverse::{SelectedInverse, TailInverse};
+use super::selected_inverse::SelectedInverse;
 use super::structure::Structure;
 use super::tail::Tail;
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ pub struct Factor {
     combined: Option<(Products, ResponseProducts)>,
     solution: OnceLock<Solution>,
     selected: Option<SelectedInverse>,
-    inverse: TailInverse,
+    inverse: Inverse,
 }
 
 /// û and β̃.
@@ -87,7 +88,7 @@ impl Factor {
             }),
             solution: OnceLock::new(),
             selected: None,
-            inverse: TailInverse::default(),
+            inverse: Inverse::default(),
             layout: Arc::new(layout),
             design,
         })
@@ -217,10 +218,31 @@ impl Factor {
             .selected
             .take()
             .unwrap_or_else(|| SelectedInverse::new(&self.design));
-        let mut inverse = std::mem::take(&mut self.inverse);
-        selected.update(self, &mut inverse, fixed);
+        let inverse = self.invert(fixed);
+        selected.gather(self, &inverse);
         self.inverse = inverse;
         self.selected.insert(selected)
+    }
+
+    /// For each term Σ_l S_ll, q × q, of the same inverse.
+    pub(super) fn diagonal_sums(&mut self, fixed: bool) -> Vec<DMatrix<f64>> {
+        let inverse = self.invert(fixed);
+        let widths = self.design.widths.iter().enumerate();
+        let sums = widths.map(|(term, &q)| {
+            let mut sum = DMatrix::zeros(q, q);
+            inverse.add_diagonal(self, term, sum.as_mut_slice());
+            sum
+        });
+        let sums = sums.collect();
+        self.inverse = inverse;
+        sums
+    }
+
+    /// Takes the inverse out of the factor, brought up to date.
+    fn invert(&mut self, fixed: bool) -> Inverse {
+        let mut inverse = std::mem::take(&mut self.inverse);
+        inverse.update(self, fixed);
+        inverse
     }
 
     /// The last [`Factor::selected_inverse`].

@@ -2,19 +2,25 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::average_information::Likelihood;
-use super::boundary::{escape, snap};
+use super::average_information::{Likelihood, Space};
+use super::boundary::escape;
 use super::converged::{verdict, Verdict};
 use super::criterion::Problem;
 use super::em::MixedModel;
 use super::factor::Factor;
-use super::optimize::{Minimizer, Objective};
-use super::scale::Scales;
+use super::optimize::Minimizer;
 use crate::em::{Flow, Progress, Settings, Status, Trace};
 use crate::error::{Error, Result};
 
 /// Times that a saddle is left before it is reported.
 const MAX_ESCAPES: usize = 5;
+
+/// No standard deviation starts below this, in units of where the data begin to see it: at zero the gradient is
+/// zero too.
+const FIRST_DEVIATION: f64 = 0.1;
+
+/// A standard deviation below this at the end, in the same units, may be zero.
+const NEARLY_ZERO: f64 = 1e-3;
 
 /// The criterion may rise by this many ulps where a variance becomes exactly zero.
 const SNAP_ULPS: f64 = 64.0;
@@ -95,7 +101,8 @@ pub struct Search {
     /// The factor at the last point.
     pub factor: Factor,
     minimizer: Minimizer,
-    scales: Scales,
+    buffer: Vec<f64>,
+    space: Space,
 }
 
 impl Search {
@@ -105,7 +112,8 @@ impl Search {
         Ok(Search {
             factor: Factor::new(problem.statistics, problem.structure)?,
             minimizer: Minimizer::new(problem.coordinates()),
-            scales: Scales::of(problem),
+            buffer: vec![0.0; problem.coordinates()],
+            space: Space::of(problem),
         })
     }
 
@@ -135,7 +143,7 @@ impl Search {
             let lower = escape(
                 problem,
                 &mut self.factor,
-                &self.scales,
+                &self.space.scales,
                 &found.coordinates,
                 found.criterion,
             )?;
@@ -150,7 +158,7 @@ impl Search {
         Ok(found)
     }
 
-    /// One run, with variances that are nearly zero made zero.
+    /// One run, and what is nearly zero at its end made zero.
     fn descend(
         &mut self,
         problem: &Problem,
@@ -159,20 +167,30 @@ impl Search {
         found: &mut Found,
     ) -> Result<()> {
         let minimizer = &mut self.minimizer;
-        let mut likelihood = Likelihood::new(problem, &mut self.factor, &self.scales);
+        if let Some(frame) = &mut self.space.frame {
+            frame.inflate(&found.coordinates, FIRST_DEVIATION, &mut self.buffer);
+            found.coordinates.copy_from_slice(&self.buffer);
+        }
+        let mut likelihood = Likelihood::new(problem, &mut self.factor, &mut self.space);
         let reached = minimizer.run(&mut likelihood, &found.coordinates, settings, monitor)?;
         found.coordinates.copy_from_slice(&minimizer.point);
         found.criterion = minimizer.value;
         found.status = reached.status;
         found.iterations += reached.iterations;
         found.passes += reached.passes;
-        let mut parameters = problem.parameters(&found.coordinates);
-        if snap(problem, &self.scales, &mut parameters.theta) {
-            let snapped = problem.locate(&parameters);
-            let value = likelihood.value(&snapped)?;
+        self.settle(problem, settings, found)
+    }
+
+    /// Makes variances that are nearly zero zero, unless the criterion minds.
+    fn settle(&mut self, problem: &Problem, settings: &Settings, found: &mut Found) -> Result<()> {
+        let Some(frame) = &mut self.space.frame else {
+            return Ok(());
+        };
+        if frame.snap(&found.coordinates, NEARLY_ZERO, &mut self.buffer) {
+            let value = problem.criterion(&mut self.factor, &self.buffer)?;
             let noise = SNAP_ULPS * f64::EPSILON * (1.0 + value.abs());
             if value <= found.criterion + noise.max(1e-3 * settings.tol) {
-                found.coordinates = snapped;
+                found.coordinates.copy_from_slice(&self.buffer);
                 found.criterion = value;
             }
         }
@@ -201,35 +219,24 @@ pub fn fit(
             minimizer,
             ..
         } = search;
-        let hessian = Some(&minimizer.hessian[..]);
-        return describe(
-            problem,
-            &mut factor,
-            found,
-            hessian,
-            minimizer.trace,
-            settings,
-        );
+        return describe(problem, &mut factor, found, minimizer.trace, settings);
     }
     let mut model = MixedModel::new(problem, method == Method::PxEm)?;
     let outcome = model.run(&start, settings, monitor)?;
     let mut coordinates = model.coordinates(&outcome.params);
     problem.rectify(&mut coordinates);
-    let found = Found {
+    let mut found = Found {
         criterion: problem.criterion(&mut search.factor, &coordinates)?,
         coordinates,
         status: outcome.status,
         iterations: outcome.iterations,
         passes: outcome.passes,
     };
-    describe(
-        problem,
-        &mut search.factor,
-        found,
-        None,
-        outcome.trace,
-        settings,
-    )
+    if found.status == Status::Converged {
+        // EM halts on the way to a variance of zero.
+        search.settle(problem, settings, &mut found)?;
+    }
+    describe(problem, &mut search.factor, found, outcome.trace, settings)
 }
 
 /// The coordinates where iterations begin.
@@ -257,11 +264,10 @@ fn describe(
     problem: &Problem,
     factor: &mut Factor,
     found: Found,
-    hessian: Option<&[f64]>,
     trace: Trace,
     settings: &Settings,
 ) -> Result<Fit> {
-    let verdict = verdict(problem, factor, &found.coordinates, hessian)?;
+    let verdict = verdict(problem, factor, &found.coordinates)?;
     let parameters = problem.parameters(&found.coordinates);
     Ok(Fit {
         beta: factor.coefficients(),

@@ -3,12 +3,12 @@
 //! # EM
 //!
 //! With b and e observed, the maximum of the likelihood is at Σ = Σ_l b_l b_lᵀ / J and σ² = eᵀWe / n (Laird and
-//! Ware 1982, Biometrics 38, 963-974, equations 3.1 and 3.2; Laird, Lange and Stram 1987, JASA 82, 97-105). The
+//! Ware 1982, Biometrics 38, 963-974; Laird, Lange and Stram 1987, JASA 82, 97-105). The
 //! M step puts the expectations of the E step in their place. Dispersion groups have a σ² each, from their rows.
 //!
 //! # PX-EM
 //!
-//! Liu, Rubin and Wu (1998, Biometrika 85, 755-770, section 4) expand the model to y = X β + Z α b + e with
+//! Liu, Rubin and Wu (1998, Biometrika 85, 755-770) expand the model to y = X β + Z α b + e with
 //! b ~ N(0, Σ*), a square matrix α per block, and α = I before the step: the data say nothing on α, but the
 //! complete data do. The M step regresses y on X and on the expanded design for (β, α), then Σ* and σ² are as
 //! in EM, and the reduction Σ = α Σ* αᵀ returns to the model. Here α acts on u: Λ α u = (Λ α Λ⁻¹) b, which is

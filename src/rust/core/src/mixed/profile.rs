@@ -114,8 +114,9 @@ fn curve(
         Parameter::Random(k) => Order::of(problem.structure, &problem.known, k)?,
         _ => Order::same(problem.structure),
     };
-    let mut factor = Factor::new(problem.statistics, problem.structure)?;
-    let full = full_point(problem, &mut factor, coordinates, &order)?;
+    let full = full_point(problem, coordinates, &order)?;
+    // A factor keeps to one order of effects.
+    let factor = Factor::new(problem.statistics, problem.structure)?;
     let mut slice = Slice::new(problem, problem.statistics, &order, factor, full)?;
     let first = minimize(&mut slice, &mut Vec::new(), plan.settings, stop)?;
     let (mut criterion, mut converged) = first;
@@ -160,14 +161,10 @@ fn curve(
 }
 
 /// A fit's coordinates as a full point in another order of effects.
-fn full_point(
-    problem: &Problem,
-    factor: &mut Factor,
-    coordinates: &[f64],
-    order: &Order,
-) -> Result<Vec<f64>> {
-    problem.criterion(factor, coordinates)?;
-    let sigma = problem.sigma(factor, coordinates);
+fn full_point(problem: &Problem, coordinates: &[f64], order: &Order) -> Result<Vec<f64>> {
+    let mut factor = Factor::new(problem.statistics, problem.structure)?;
+    problem.criterion(&mut factor, coordinates)?;
+    let sigma = problem.sigma(&factor, coordinates);
     let Parameters {
         theta, dispersion, ..
     } = problem.parameters(coordinates);
@@ -414,7 +411,15 @@ impl Walk<'_> {
                 }
                 tries += 1;
                 let value = next_value(&inner, outer.as_ref(), target, sign, step, bound);
-                let point = self.at(value, sign)?;
+                let point = match self.at(value, sign) {
+                    Ok(point) => point,
+                    // The arithmetic ends before the curve does.
+                    Err(Error::Numerical { .. } | Error::NotPositiveDefinite { .. }) => {
+                        self.converged = false;
+                        break 'targets;
+                    }
+                    Err(error) => return Err(error),
+                };
                 let zeta = point.zeta.abs();
                 let reached = (zeta - target).abs() <= CLOSE || attempt + 1 == TRIES;
                 let ended = value == bound && zeta < target;

@@ -1,16 +1,13 @@
 //! M⁻¹ where the data put something: the blocks of the inverse that gradients, EM and variances need.
 //!
 //! M = [ΛᵀZᵀWZΛ + I, ΛᵀZᵀWX̃; ·, X̃ᵀWX̃]. Times σ² its inverse is the joint covariance of the errors of
-//! (û, β̃) with X̃ = X T (see [`super::basis`]). The tail is inverted in full; a level of the chain follows
-//! from its column of L and the blocks of the inverse between the rows below it (Takahashi, Fagan and Chin
-//! 1973): with Y = L_Rj L_jj⁻¹, S_Rj = -S_RR Y and S_jj = (L_jj L_jjᵀ)⁻¹ - Yᵀ S_Rj.
+//! (û, β̃) with X̃ = X T (see [`super::basis`]). The numbers are those of [`super::inverse`].
 
 use nalgebra::DMatrix;
 
-use super::chain::{backward, LinkFactor};
 use super::cross_products::Design;
 use super::factor::Factor;
-use super::layout::Link;
+use super::inverse::Inverse;
 
 /// Blocks of M⁻¹, laid out as those of [`super::cross_products::CrossProducts`].
 #[derive(Debug, Clone)]
@@ -19,14 +16,6 @@ pub struct SelectedInverse {
     pub(super) pairs: Vec<Vec<f64>>,
     pub(super) fixed: Vec<Vec<f64>>,
     pub(super) coefficients: DMatrix<f64>,
-}
-
-/// The inverse of the tail and of each chain term, laid out as the factor.
-#[derive(Debug, Clone, Default)]
-pub(super) struct TailInverse {
-    /// size × size, symmetric; the rows of X are zero in an inverse without β.
-    full: Vec<f64>,
-    links: Vec<LinkFactor>,
 }
 
 impl SelectedInverse {
@@ -63,34 +52,11 @@ impl SelectedInverse {
         &self.coefficients
     }
 
-    /// Inverts the factor.
-    pub(super) fn update(&mut self, factor: &Factor, inverse: &mut TailInverse, fixed: bool) {
-        let layout = &*factor.layout;
-        let used = if fixed { layout.size } else { layout.random };
-        inverse.full.resize(layout.size * layout.size, 0.0);
-        invert_tail(factor, used, &mut inverse.full);
-        if inverse.links.is_empty() {
-            inverse.links.clone_from(&factor.links);
-        }
-        for position in (0..layout.links.len()).rev() {
-            let (links, above) = inverse.links.split_at_mut(position + 1);
-            let mut level = LevelInverse {
-                factor,
-                link: &layout.links[position],
-                position,
-                full: &inverse.full,
-                y: Vec::new(),
-            };
-            (0..level.link.levels).for_each(|l| level.invert(l, &mut links[position], above));
-        }
-        self.gather(factor, inverse);
-    }
-
     /// Copies the blocks into the layout of the statistics.
-    fn gather(&mut self, factor: &Factor, inverse: &TailInverse) {
+    pub(super) fn gather(&mut self, factor: &Factor, inverse: &Inverse) {
         let (layout, design) = (&*factor.layout, &*factor.design);
         let p = layout.size - layout.random;
-        let at = |row: usize, column: usize| inverse.full[column * layout.size + row];
+        let at = |row: usize, column: usize| inverse.at(layout, row, column);
         for (link, values) in layout.links.iter().zip(&inverse.links) {
             let (q, term) = (link.width, link.term);
             self.diagonal[term].copy_from_slice(&values.diagonal);
@@ -177,208 +143,4 @@ impl SelectedInverse {
             }
         }
     }
-}
-
-/// The inverse of the leading `used` rows of the tail, symmetric, with zeros behind.
-fn invert_tail(factor: &Factor, used: usize, full: &mut [f64]) {
-    let size = factor.layout.size;
-    full.fill(0.0);
-    if used == 0 {
-        return;
-    }
-    if used <= SMALL {
-        invert_small(factor, used, full);
-    } else {
-        let height = factor.tail.height;
-        let lower = faer::MatRef::from_column_major_slice(&factor.tail.lower, height, height);
-        let to = faer::MatMut::from_column_major_slice_mut(full, size, size);
-        let scratch =
-            faer::linalg::cholesky::llt::inverse::inverse_scratch::<f64>(used, faer::Par::Seq);
-        let mut memory = faer::dyn_stack::MemBuffer::new(scratch);
-        faer::linalg::cholesky::llt::inverse::inverse(
-            to.submatrix_mut(0, 0, used, used),
-            lower.submatrix(0, 0, used, used),
-            faer::Par::Seq,
-            faer::dyn_stack::MemStack::new(&mut memory),
-        );
-    }
-    for j in 0..used {
-        for i in j + 1..used {
-            full[i * size + j] = full[j * size + i];
-        }
-    }
-}
-
-/// Tails up to this size are inverted column by column.
-const SMALL: usize = 40;
-
-/// Writes the lower triangle of the inverse.
-fn invert_small(factor: &Factor, used: usize, full: &mut [f64]) {
-    let size = factor.layout.size;
-    let lower = |j: usize| &factor.tail.lower[j * factor.tail.height..][..used];
-    for j in 0..used {
-        let column = &mut full[j * size..][..used];
-        column[j] = 1.0;
-        for k in j..used {
-            let (done, rest) = column.split_at_mut(k + 1);
-            done[k] /= lower(k)[k];
-            let below = lower(k)[k + 1..].iter();
-            rest.iter_mut()
-                .zip(below)
-                .for_each(|(x, l)| *x -= l * done[k]);
-        }
-        for k in (j..used).rev() {
-            let below: f64 = lower(k)[k + 1..]
-                .iter()
-                .zip(&column[k + 1..])
-                .map(|(l, x)| l * x)
-                .sum();
-            column[k] = (column[k] - below) / lower(k)[k];
-        }
-    }
-}
-
-/// The inverse of the levels of one link.
-struct LevelInverse<'a> {
-    factor: &'a Factor,
-    link: &'a Link,
-    position: usize,
-    full: &'a [f64],
-    /// Y of the listed rows, then of the dense columns of X, then of each parent.
-    y: Vec<f64>,
-}
-
-impl LevelInverse<'_> {
-    fn invert(&mut self, level: usize, to: &mut LinkFactor, above: &[LinkFactor]) {
-        let q = self.link.width;
-        let layout = &*self.factor.layout;
-        let from = &self.factor.links[self.position];
-        let lower = &from.diagonal[level * q * q..][..q * q];
-        let list = self.link.rows.range(level);
-        let p = layout.dense - 1;
-        // Y, row by row.
-        self.y.clear();
-        self.y
-            .extend_from_slice(&from.rows[list.start * q..list.end * q]);
-        let dense = &from.dense[level * q * layout.dense..][..q * layout.dense];
-        for r in 0..p {
-            self.y.extend((0..q).map(|a| dense[a * layout.dense + r]));
-        }
-        for (k, parent) in self.link.parents.iter().enumerate() {
-            let size = q * layout.links[parent.link].width;
-            self.y
-                .extend_from_slice(&from.parents[k][level * size..][..size]);
-        }
-        self.y
-            .chunks_exact_mut(q)
-            .for_each(|row| backward(q, lower, row));
-        // S_Rj = -S_RR Y.
-        let mut below = vec![0.0; self.y.len()];
-        self.multiply(level, above, &mut below);
-        // S_jj.
-        let diagonal = &mut to.diagonal[level * q * q..][..q * q];
-        for (a, column) in diagonal.chunks_exact_mut(q).enumerate() {
-            column.fill(0.0);
-            column[a] = 1.0;
-            super::chain::forward(q, lower, column);
-            backward(q, lower, column);
-        }
-        for (y, s) in self.y.chunks_exact(q).zip(below.chunks_exact(q)) {
-            for (column, s) in diagonal.chunks_exact_mut(q).zip(s) {
-                column.iter_mut().zip(y).for_each(|(to, y)| *to -= y * s);
-            }
-        }
-        // Back to the layout of the factor.
-        let (rows, rest) = below.split_at(list.len() * q);
-        to.rows[list.start * q..list.end * q].copy_from_slice(rows);
-        let (columns, mut rest) = rest.split_at(p * q);
-        let dense = &mut to.dense[level * q * layout.dense..][..q * layout.dense];
-        for (r, row) in columns.chunks_exact(q).enumerate() {
-            (0..q).for_each(|a| dense[a * layout.dense + r] = row[a]);
-        }
-        for (k, parent) in self.link.parents.iter().enumerate() {
-            let size = q * layout.links[parent.link].width;
-            let (block, others) = rest.split_at(size);
-            to.parents[k][level * size..][..size].copy_from_slice(block);
-            rest = others;
-        }
-    }
-
-    /// -S_RR Y for the rows of a level: listed rows, dense columns of X, parents.
-    fn multiply(&self, level: usize, above: &[LinkFactor], to: &mut [f64]) {
-        let q = self.link.width;
-        let layout = &*self.factor.layout;
-        let size = layout.size;
-        let list = self.link.rows.range(level);
-        let p = layout.dense - 1;
-        let listed = self.link.rows.indices[list.clone()]
-            .iter()
-            .map(|&row| row as usize);
-        let rows: Vec<usize> = listed.chain((0..p).map(|j| layout.listed + j)).collect();
-        for (i, &row) in rows.iter().enumerate() {
-            let column = &self.full[row * size..][..size];
-            let target = &mut to[i * q..][..q];
-            for (&other, y) in rows.iter().zip(self.y.chunks_exact(q)) {
-                let s = column[other];
-                target.iter_mut().zip(y).for_each(|(t, y)| *t -= s * y);
-            }
-        }
-        let factor = &self.factor.links[self.position];
-        let mut first = rows.len() * q;
-        let mut starts = Vec::new();
-        for k in 0..self.link.parents.len() {
-            starts.push(first);
-            first += q * layout.links[self.link.parents[k].link].width;
-        }
-        for (k, parent) in self.link.parents.iter().enumerate() {
-            let Some((above_level, _)) = self.factor.parent_block(self.link, factor, k, level)
-            else {
-                continue;
-            };
-            let width = layout.links[parent.link].width;
-            let values = &above[parent.link - self.position - 1];
-            // The parent with itself.
-            let block = &values.diagonal[above_level * width * width..][..width * width];
-            for (c, column) in block.chunks_exact(width).enumerate() {
-                for (r, s) in column.iter().enumerate() {
-                    add(to, &self.y, q, starts[k] + r * q, starts[k] + c * q, -s);
-                }
-            }
-            // The parent with rows of the tail.
-            let dense = &values.dense[above_level * width * layout.dense..];
-            for (i, _) in rows.iter().enumerate() {
-                for a in 0..width {
-                    let s = match i.checked_sub(list.len()) {
-                        Some(j) => dense[a * layout.dense + j],
-                        None => {
-                            let at = parent.positions[list.start + i] as usize;
-                            values.rows[at * width + a]
-                        }
-                    };
-                    add(to, &self.y, q, i * q, starts[k] + a * q, -s);
-                    add(to, &self.y, q, starts[k] + a * q, i * q, -s);
-                }
-            }
-            // The parent with later parents.
-            for &(i, j) in &parent.grandparents {
-                let wide = layout.links[self.link.parents[i].link].width;
-                let block = &values.parents[j][above_level * width * wide..][..width * wide];
-                for (c, column) in block.chunks_exact(width).enumerate() {
-                    for (r, s) in column.iter().enumerate() {
-                        add(to, &self.y, q, starts[k] + r * q, starts[i] + c * q, -s);
-                        add(to, &self.y, q, starts[i] + c * q, starts[k] + r * q, -s);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Adds `factor` times a row of Y to a row of the result.
-#[inline(always)]
-fn add(to: &mut [f64], y: &[f64], q: usize, row: usize, of: usize, factor: f64) {
-    let target = to[row..row + q].iter_mut();
-    target
-        .zip(&y[of..of + q])
-        .for_each(|(t, y)| *t += factor * y);
 }

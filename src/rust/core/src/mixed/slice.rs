@@ -517,7 +517,7 @@ impl Objective for Slice<'_> {
         Ok(())
     }
 
-    fn curvature(&mut self, _: &[f64], _: &[f64], hessian: &mut [f64]) -> bool {
+    fn curvature(&mut self, _: &[f64], hessian: &mut [f64]) -> bool {
         match self.start_hessian.take() {
             Some(start) if start.len() == hessian.len() => {
                 hessian.copy_from_slice(&start);

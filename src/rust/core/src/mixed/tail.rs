@@ -77,7 +77,7 @@ impl Tail {
     pub fn fill(&mut self, layout: &Layout, source: &Source, links: &[LinkFactor], corner: &[f64]) {
         let height = self.height;
         for &(term, start) in &layout.rest {
-            self.load_term(layout, source, term, start);
+            self.load_term(layout, source, links, (term, start));
         }
         let p = layout.size - layout.random;
         for j in 0..p {
@@ -85,23 +85,11 @@ impl Tail {
             let gram = &source.products.gram.as_slice()[j * p..][..p];
             column[layout.random + j..layout.size].copy_from_slice(&gram[j..]);
             column[layout.size] = source.response.fixed[j];
-        }
-        self.lower[layout.size * height + layout.size] = source.response.square;
-        for (c, column) in self
-            .lower
-            .chunks_exact_mut(height)
-            .take(layout.listed)
-            .enumerate()
-        {
-            for (link, factor) in layout
-                .links
-                .iter()
-                .zip(links)
-                .filter(|(link, _)| !link.is_dense)
-            {
-                subtract_listed(layout, link, factor, c, column);
+            if layout.random + j < layout.listed {
+                subtract_listed(layout, links, layout.random + j, column);
             }
         }
+        self.lower[layout.size * height + layout.size] = source.response.square;
         for (link, factor) in layout
             .links
             .iter()
@@ -121,8 +109,14 @@ impl Tail {
         }
     }
 
-    /// Writes the columns of a term of the tail.
-    fn load_term(&mut self, layout: &Layout, source: &Source, term: usize, start: usize) {
+    /// Writes the columns of a term of the tail, less what lists of the chain explain (while they are in cache).
+    fn load_term(
+        &mut self,
+        layout: &Layout,
+        source: &Source,
+        links: &[LinkFactor],
+        (term, start): (usize, usize),
+    ) {
         let height = self.height;
         let design = source.design;
         let (q, levels) = (design.widths[term], design.levels[term]);
@@ -194,8 +188,9 @@ impl Tail {
                 }
             }
             let effects = &source.response.effects[term][level * q..][..q];
-            for (a, lambda) in lambda.chunks_exact(q).enumerate() {
-                columns[a * height + layout.size] = inner(q, effects, lambda);
+            for (a, column) in columns.chunks_exact_mut(height).enumerate() {
+                column[layout.size] = inner(q, effects, &lambda[a * q..][..q]);
+                subtract_listed(layout, links, first + a, column);
             }
         }
     }
@@ -303,38 +298,47 @@ impl Tail {
     }
 }
 
-/// Subtracts what a link explains of one listed column of the tail.
-fn subtract_listed(
+/// Subtracts what the links with short lists explain of one listed column of the tail.
+fn subtract_listed(layout: &Layout, links: &[LinkFactor], c: usize, column: &mut [f64]) {
+    for (link, factor) in layout.links.iter().zip(links) {
+        match link.width {
+            _ if link.is_dense => {}
+            1 => subtract_link::<1>(layout, link, factor, c, column),
+            2 => subtract_link::<2>(layout, link, factor, c, column),
+            _ => subtract_link::<0>(layout, link, factor, c, column),
+        }
+    }
+}
+
+/// The part of one link, compiled for its width (0: any).
+fn subtract_link<const WIDTH: usize>(
     layout: &Layout,
     link: &Link,
     factor: &LinkFactor,
     c: usize,
     column: &mut [f64],
 ) {
-    let (q, dense) = (link.width, layout.dense);
-    let below = layout.listed;
-    for slot in link.columns.range(c) {
-        let at = link.columns.indices[slot] as usize;
-        let level = link.column_levels[slot] as usize;
+    let q = if WIDTH == 0 { link.width } else { WIDTH };
+    let height = layout.dense;
+    let slots = link.columns.range(c);
+    let positions = &link.columns.indices[slots.clone()];
+    let levels = &link.column_levels[slots];
+    for k in 0..positions.len() {
+        let (at, level) = (positions[k] as usize, levels[k] as usize);
         let end = link.rows.starts[level + 1];
-        let value = &factor.rows[at * q..][..q];
         let rows = &link.rows.indices[at..end];
         let values = &factor.rows[at * q..end * q];
-        if q == 1 {
-            for (&row, x) in rows.iter().zip(values) {
-                column[row as usize] -= x * value[0];
-            }
-        } else {
-            for (&row, x) in rows.iter().zip(values.chunks_exact(q)) {
-                column[row as usize] -= inner(q, x, value);
-            }
+        let own = &values[..q];
+        for i in 0..rows.len() {
+            column[rows[i] as usize] -= inner(q, &values[i * q..][..q], own);
         }
-        let block = &factor.dense[level * q * dense..][..q * dense];
-        for (x, value) in block.chunks_exact(dense).zip(value) {
-            column[below..]
-                .iter_mut()
-                .zip(x)
-                .for_each(|(t, x)| *t -= x * value);
+        let block = &factor.dense[level * q * height..][..q * height];
+        let target = &mut column[layout.listed..][..height];
+        for a in 0..q {
+            let value = own[a];
+            for r in 0..height {
+                target[r] -= block[a * height + r] * value;
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod definition;
 mod gradient;
+mod lme4;
 mod models;
+mod statistics;
 mod values;
 mod wide;

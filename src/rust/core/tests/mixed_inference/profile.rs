@@ -123,7 +123,12 @@ fn curves(model: &Model, reml: bool, zetas: &[f64]) -> (Vec<Parameter>, Vec<Curv
 #[test]
 fn points_are_constrained_minima() {
     let zetas = [0.5, 1.0, 1.5, 1.959963984540054];
-    for model in models().iter().filter(|m| !m.terms.is_empty()) {
+    // With more effects than rows the likelihood has no maximum.
+    let small = |m: &&Model| {
+        let effects: usize = m.terms.iter().map(|t| t.levels * t.columns.len()).sum();
+        effects > 0 && effects < m.y.len() && m.structure.parameters() <= 6
+    };
+    for model in models().iter().filter(small) {
         for reml in [false, true] {
             let (parameters, curves) = curves(model, reml, &zetas);
             for (parameter, curve) in parameters.iter().zip(&curves) {
@@ -137,12 +142,9 @@ fn points_are_constrained_minima() {
                 let least = criterion_at(model, reml, &centre.parameters, coefficient);
                 for (k, point) in curve.points.iter().enumerate() {
                     let value = criterion_at(model, reml, &point.parameters, coefficient);
-                    let zeta = (value - least).max(0.0).sqrt();
-                    assert!(
-                        (zeta - point.zeta.abs()).abs() < 1e-4,
-                        "{name}: {zeta} {}",
-                        point.zeta
-                    );
+                    let rise = point.zeta * point.zeta;
+                    let gap = (value - least - rise).abs();
+                    assert!(gap < 1e-5 * (1.0 + rise), "{name}: {gap} {point:?}");
                     if !curve.converged {
                         continue;
                     }
