@@ -158,7 +158,7 @@ impl Search {
         Ok(found)
     }
 
-    /// One run, with variances that are nearly zero made zero.
+    /// One run, and what is nearly zero at its end made zero.
     fn descend(
         &mut self,
         problem: &Problem,
@@ -178,6 +178,11 @@ impl Search {
         found.status = reached.status;
         found.iterations += reached.iterations;
         found.passes += reached.passes;
+        self.settle(problem, settings, found)
+    }
+
+    /// Makes variances that are nearly zero zero, unless the criterion minds.
+    fn settle(&mut self, problem: &Problem, settings: &Settings, found: &mut Found) -> Result<()> {
         let Some(frame) = &mut self.space.frame else {
             return Ok(());
         };
@@ -220,13 +225,17 @@ pub fn fit(
     let outcome = model.run(&start, settings, monitor)?;
     let mut coordinates = model.coordinates(&outcome.params);
     problem.rectify(&mut coordinates);
-    let found = Found {
+    let mut found = Found {
         criterion: problem.criterion(&mut search.factor, &coordinates)?,
         coordinates,
         status: outcome.status,
         iterations: outcome.iterations,
         passes: outcome.passes,
     };
+    if found.status == Status::Converged {
+        // EM halts on the way to a variance of zero.
+        search.settle(problem, settings, &mut found)?;
+    }
     describe(problem, &mut search.factor, found, outcome.trace, settings)
 }
 
