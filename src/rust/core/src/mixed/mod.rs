@@ -38,6 +38,7 @@ mod score;
 pub mod selected_inverse;
 pub mod simulate;
 pub mod slice;
+mod start;
 pub mod structure;
 mod tail;
 mod trust_region;
