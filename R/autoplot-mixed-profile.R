@@ -1,7 +1,7 @@
 #' @rdname autoplot.ember_lmm
 #' @exportS3Method ggplot2::autoplot
 autoplot.ember_profile <- function(object, what = c("zeta", "density"),
-                                   which = levels(factor(object$.par)),
+                                   which = levels(droplevels(object$.par)),
                                    level = c(0.5, 0.8, 0.95), ...) {
   call <- rlang::current_env()
   what <- match_choice("what", call)
@@ -13,17 +13,23 @@ autoplot.ember_profile <- function(object, what = c("zeta", "density"),
       c(i = paste0("They are ", quoted(known), ".")), call
     )
   }
+  # A parameter that could not be moved (a correlation of an effect without variance) has no curve.
+  which <- which[table(object$.par)[which] > 2L]
   curves <- lapply(stats::setNames(nm = which), profile_curve, profile = object)
   if (what == "zeta") autoplot_zeta(curves, level) else autoplot_profile_density(curves)
 }
 
-# The profile of a parameter through its points: zeta and its derivative on a grid. Both are
-# increasing, so that a monotone interpolation is right.
+# The profile of a parameter through its points: zeta and its derivative on a grid. Zeta increases,
+# unless the profile turns back, which it warned of.
 profile_curve <- function(name, profile) {
   rows <- profile[profile$.par == name, ]
   x <- rows[[name]]
   usable <- is.finite(x) & is.finite(rows$.zeta) & !duplicated(x)
-  zeta <- stats::splinefun(x[usable], rows$.zeta[usable], method = "hyman")
+  order <- which(usable)[order(x[usable])]
+  increasing <- !is.unsorted(rows$.zeta[order])
+  zeta <- stats::splinefun(
+    x[order], rows$.zeta[order], method = if (increasing) "hyman" else "natural"
+  )
   grid <- seq(min(x[usable]), max(x[usable]), length.out = 201L)
   data.frame(
     parameter = name, value = grid, zeta = zeta(grid),

@@ -117,15 +117,38 @@ tidy_ran_pars <- function(fit, scale, prefix, interval, ...) {
     estimate = table[[scale]]
   )
   if (interval$wanted) {
-    limits <- if (interval$method == "Wald") {
-      matrix(NA_real_, nrow(out), 2L)
-    } else {
-      stats::confint(fit, "theta_", level = interval$level, method = interval$method, ...)
-    }
-    out$conf.low <- unname(limits[, 1L])
-    out$conf.high <- unname(limits[, 2L])
+    limits <- variance_limits(fit, table, interval$level, interval$method, ...)
+    out$conf.low <- limits[, 1L]
+    out$conf.high <- limits[, 2L]
   }
   out
+}
+
+# Intervals of the rows of as.data.frame(VarCorr(fit)): standard deviations and correlations. NA
+# for those that are known or have no interval of their own.
+variance_limits <- function(fit, table, level, method, ...) {
+  if (!method %in% c("profile", "boot")) {
+    return(matrix(NA_real_, nrow(table), 2L))
+  }
+  limits <- stats::confint(
+    fit, "theta_", level = level, method = method, oldNames = FALSE, ...
+  )
+  unname(limits[match(variance_names(fit, table), rownames(limits)), , drop = FALSE])
+}
+
+# The names of confint(): sd_x|g, cor_y.x|g, sigma.
+variance_names <- function(fit, table) {
+  labels <- vapply(fit$random, `[[`, "", "label")
+  groups <- random_groups(fit)[match(table$grp, labels)]
+  names <- ifelse(is.na(table$var2),
+    paste0("sd_", table$var1, "|", groups),
+    paste0("cor_", table$var2, ".", table$var1, "|", groups)
+  )
+  # With residual variances by group, sigma is that of the first one.
+  residual <- which(table$grp == "Residual")
+  names[residual] <- NA_character_
+  names[residual[[1L]]] <- "sigma"
+  names
 }
 
 tidy_ran_vals <- function(fit, interval) {

@@ -62,11 +62,7 @@ wald_parameters <- function(fit, method) {
 # Standard deviations come before correlations in each group.
 variance_parameters <- function(fit, ci, method) {
   table <- as.data.frame(VarCorr(fit), order = "lower.tri")
-  limits <- if (method %in% c("profile", "boot")) {
-    stats::confint(fit, "theta_", level = ci, method = method)
-  } else {
-    matrix(NA_real_, nrow(table), 2L)
-  }
+  limits <- variance_limits(fit, table, ci, method)
   pair <- !is.na(table$var2)
   first <- ifelse(is.na(table$var1), "Observations", table$var1)
   name <- ifelse(pair,
@@ -74,8 +70,8 @@ variance_parameters <- function(fit, ci, method) {
     paste0("SD (", sub("(Intercept)", "Intercept", first, fixed = TRUE), ")")
   )
   out <- data.frame(
-    Parameter = name, Coefficient = table$sdcor, CI = ci, CI_low = unname(limits[, 1L]),
-    CI_high = unname(limits[, 2L]), Effects = "random", Group = table$grp
+    Parameter = name, Coefficient = table$sdcor, CI = ci, CI_low = limits[, 1L],
+    CI_high = limits[, 2L], Effects = "random", Group = table$grp
   )
   out[order(match(out$Group, unique(out$Group)), pair), ]
 }

@@ -75,10 +75,25 @@ test_that("degrees of freedom and profile intervals are in the table", {
   )
   ours <- tidy(ml, conf.int = TRUE, conf.method = "profile", ddf.method = "lme4")
   theirs <- suppressMessages(
-    broom.mixed::tidy(peer, conf.int = TRUE, conf.method = "profile", signames = TRUE)
+    broom.mixed::tidy(peer, conf.int = TRUE, conf.method = "profile")
   )
   # Limits are roots of lme4's spline of the profile there, of the profile itself here.
   expect_equal(as.data.frame(ours), as.data.frame(theirs), tolerance = 1e-3)
+})
+
+test_that("intervals of the random effects stand beside their own rows", {
+  data <- lme4::sleepstudy
+  data$late <- factor(data$Days > 4)
+  spread <- lmm(Reaction ~ Days + (Days || Subject), data, dispersion = ~late)
+  rows <- as.data.frame(
+    tidy(spread, "ran_pars", conf.int = TRUE, conf.method = "profile")
+  )
+  limits <- confint(spread, "theta_", oldNames = FALSE)
+  expect_equal(rows$conf.low[1:3], unname(limits[1:3, 1L]), tolerance = 1e-6)
+  expect_true(all(rows$conf.low[1:3] < rows$estimate[1:3]))
+  expect_true(all(rows$conf.high[1:3] > rows$estimate[1:3]))
+  # sigma is that of the first group; the ratio of the second is no standard deviation.
+  expect_identical(is.na(rows$conf.low), c(FALSE, FALSE, FALSE, TRUE))
 })
 
 test_that("options and wrong arguments", {

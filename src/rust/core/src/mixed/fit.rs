@@ -9,6 +9,7 @@ use super::criterion::Problem;
 use super::em::MixedModel;
 use super::factor::Factor;
 use super::optimize::Minimizer;
+use super::start::moments;
 use crate::em::{Flow, Progress, Settings, Status, Trace};
 use crate::error::{Error, Result};
 
@@ -158,7 +159,7 @@ impl Search {
         Ok(found)
     }
 
-    /// One run, with variances that are nearly zero made zero.
+    /// One run, and what is nearly zero at its end made zero.
     fn descend(
         &mut self,
         problem: &Problem,
@@ -178,6 +179,11 @@ impl Search {
         found.status = reached.status;
         found.iterations += reached.iterations;
         found.passes += reached.passes;
+        self.settle(problem, settings, found)
+    }
+
+    /// Makes variances that are nearly zero zero, unless the criterion minds.
+    fn settle(&mut self, problem: &Problem, settings: &Settings, found: &mut Found) -> Result<()> {
         let Some(frame) = &mut self.space.frame else {
             return Ok(());
         };
@@ -205,8 +211,12 @@ pub fn fit(
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Fit> {
     settings.validate()?;
-    let start = starting_point(problem, start)?;
     let mut search = Search::new(problem)?;
+    let guess = match (method, start) {
+        (Method::Profile, None) => moments(problem, &search.space.scales),
+        _ => None,
+    };
+    let start = starting_point(problem, start.or(guess.as_deref()))?;
     if method == Method::Profile {
         let found = search.minimize(problem, &start, settings, monitor)?;
         let Search {
@@ -220,13 +230,17 @@ pub fn fit(
     let outcome = model.run(&start, settings, monitor)?;
     let mut coordinates = model.coordinates(&outcome.params);
     problem.rectify(&mut coordinates);
-    let found = Found {
+    let mut found = Found {
         criterion: problem.criterion(&mut search.factor, &coordinates)?,
         coordinates,
         status: outcome.status,
         iterations: outcome.iterations,
         passes: outcome.passes,
     };
+    if found.status == Status::Converged {
+        // EM halts on the way to a variance of zero.
+        search.settle(problem, settings, &mut found)?;
+    }
     describe(problem, &mut search.factor, found, outcome.trace, settings)
 }
 

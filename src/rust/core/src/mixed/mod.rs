@@ -40,6 +40,7 @@ mod score;
 pub mod selected_inverse;
 pub mod simulate;
 pub mod slice;
+mod start;
 pub mod structure;
 mod tail;
 mod trust_region;

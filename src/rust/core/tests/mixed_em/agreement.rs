@@ -1,6 +1,7 @@
 //! Three ways to the same optimum, wherever it is interior.
 
 use ember_core::em::{Acceleration, Flow, Settings, Status};
+use ember_core::mixed::converged::Verdict;
 use ember_core::mixed::criterion::Problem;
 use ember_core::mixed::cross_products::cross_products;
 use ember_core::mixed::fit::{fit, Method};
@@ -45,4 +46,40 @@ fn em_and_px_em_reach_the_minimum_of_the_criterion() {
         }
     }
     assert!(reached >= 60, "{reached}");
+}
+
+#[test]
+fn a_variance_of_zero_is_zero_by_every_method() {
+    let mut singular = 0;
+    for model in models() {
+        let statistics = cross_products(&model.rows(), 1).unwrap();
+        let known = model.known.clone();
+        let problem = Problem::new(&statistics, &model.structure, true, known).unwrap();
+        let run = |method| {
+            let settings = Settings {
+                max_iter: 1000,
+                ..Settings::default()
+            };
+            fit(&problem, method, None, &settings, &mut |_| Flow::Continue).unwrap()
+        };
+        let profile = run(Method::Profile);
+        for method in [Method::Em, Method::PxEm] {
+            let other = run(method);
+            let converged = other.status == Status::Converged;
+            if !converged || (other.criterion - profile.criterion).abs() > 1e-6 {
+                continue; // EM that crawls says so; another minimum is another question
+            }
+            let terms = |verdict: &Verdict| -> Vec<usize> {
+                verdict
+                    .singular
+                    .iter()
+                    .map(|singular| singular.term)
+                    .collect()
+            };
+            let what = format!("{}, {method:?}", model.name);
+            assert_eq!(terms(&other.verdict), terms(&profile.verdict), "{what}");
+            singular += usize::from(!profile.verdict.singular.is_empty());
+        }
+    }
+    assert!(singular >= 10, "{singular}");
 }
