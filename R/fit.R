@@ -68,10 +68,14 @@ em_trace <- function(fit) {
 
 # The native trace as the data frame that fits keep.
 trace_table <- function(trace) {
-  data.frame(
+  table <- list(
     iteration = as.integer(trace$iteration), loglik = trace$log_lik, bound = trace$bound,
     step = trace$step
   )
+  # data.frame() takes as long as the fit of a small mixed model.
+  attr(table, "row.names") <- .set_row_names(length(table$iteration))
+  class(table) <- "data.frame"
+  table
 }
 
 # How the iterations ended, as the end of a sentence.

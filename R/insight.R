@@ -33,6 +33,11 @@
 #' variance of zero counts as zero; insight gives up there for lme4.
 #' @references Johnson, P. C. D. (2014). Extension of Nakagawa & Schielzeth's R2GLMM to random
 #'   slopes models. *Methods in Ecology and Evolution* 5, 944-946.
+#' @examplesIf all(vapply(c("performance", "parameters"), requireNamespace, NA, quietly = TRUE))
+#' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
+#' performance::r2(fit)
+#' performance::model_performance(fit)
+#' parameters::model_parameters(fit, ci_method = "satterthwaite")
 #' @name lmm_insight
 #' @keywords internal
 NULL

@@ -1,7 +1,7 @@
 # The arguments of lmm(), checked, in the shapes that the core takes.
 
-# The value of an argument that is evaluated like the variables of the formula: in `data` first, then
-# where the formula was written, then where lmm() was called. NULL if it was left out.
+# The value of an argument that is evaluated like the variables of the formula: in `data` first,
+# then where the formula was written, then where lmm() was called. NULL if it was left out.
 row_argument <- function(expression, argument, data, env, caller, call) {
   if (rlang::is_missing(expression) || is.null(expression)) {
     return(NULL)
@@ -41,12 +41,22 @@ check_na_action <- function(na_action, call) {
   if (is.null(na_action) || is.function(na_action)) {
     return(na_action)
   }
-  if (rlang::is_string(na_action) && exists(na_action, mode = "function")) {
+  if (rlang::is_string(na_action) && nzchar(na_action) && exists(na_action, mode = "function")) {
     return(get(na_action, mode = "function"))
   }
   abort_argument(
     "na.action", "must be a function such as `na.omit`, `na.exclude` or `na.fail`.", NULL, call
   )
+}
+
+check_contrasts <- function(contrasts, call) {
+  if (!is.null(contrasts) && (!is.list(contrasts) || is.null(names(contrasts)))) {
+    abort_argument(
+      "contrasts", "must be a list named by factors.",
+      c(i = "For instance `list(f = \"contr.sum\")`."), call
+    )
+  }
+  contrasts
 }
 
 check_mixed_method <- function(method, call) {
@@ -65,7 +75,7 @@ dispersion_groups <- function(dispersion, data, call) {
   if (is.null(dispersion)) {
     return(NULL)
   }
-  if (!inherits(dispersion, "formula") || length(dispersion) != 2L) {
+  if (!rlang::is_formula(dispersion, lhs = FALSE)) {
     abort_argument(
       "dispersion", "must be NULL or a one-sided formula.",
       c(i = "Write `~ g` for one residual variance per level of `g`."), call
@@ -74,7 +84,7 @@ dispersion_groups <- function(dispersion, data, call) {
   groups <- row_argument(
     dispersion[[2L]], "dispersion", data, environment(dispersion), environment(dispersion), call
   )
-  if (!is.atomic(groups) || is.null(groups) || length(dim(groups)) > 1L || length(groups) == 1L) {
+  if (!is.atomic(groups) || length(dim(groups)) > 1L || length(groups) < 2L) {
     abort_argument(
       "dispersion", "must name a variable that groups the rows.",
       c(i = "Write `~ g` for one residual variance per level of `g`."), call
@@ -85,10 +95,10 @@ dispersion_groups <- function(dispersion, data, call) {
 
 # The start as NULL or one number per entry of theta: a vector, list(theta =) or a fit.
 check_mixed_start <- function(start, count, call) {
-  if (is.list(start)) start <- start[["theta"]]
   if (is.null(start)) {
     return(NULL)
   }
+  if (is.list(start)) start <- start[["theta"]]
   if (!is.numeric(start) || length(start) != count || !all(is.finite(start))) {
     abort_argument(
       "start", paste0(
@@ -103,8 +113,7 @@ check_mixed_start <- function(start, count, call) {
 # `known` as the core takes it: list(sigma, term, index, sd), with the core term and the position in
 # it of every effect whose standard deviation is known.
 check_known_variances <- function(known, random, call) {
-  if (!is.list(known) || length(setdiff(names(known), c("sigma", "sd"))) > 0L ||
-    length(known) > 0L && is.null(names(known))) {
+  if (!is.list(known) || !all(rlang::names2(known) %in% c("sigma", "sd"))) {
     abort_argument(
       "known", "must be a list with `sigma`, `sd` or both.",
       c(i = "For instance `known = list(sigma = 1, sd = c(g = 0.3))`."), call
@@ -146,22 +155,13 @@ deviations_of_group <- function(values, group, terms, call) {
   if (is.null(names(values)) && length(values) == 1L && length(effects) == 1L) {
     values <- stats::setNames(values, effects)
   }
-  if (!is.numeric(values) || length(values) == 0L || !all(is.finite(values)) || any(values < 0) ||
-    is.null(names(values)) || !all(names(values) %in% effects) || anyDuplicated(names(values))) {
+  if (!is_deviations(values, effects)) {
     abort_argument(
       paste0("known$sd$", group), "must be finite standard deviations, not negative.",
       c(i = paste0("Name them by effects: ", paste0("`", effects, "`", collapse = ", "), ".")), call
     )
   }
-  correlated <- Filter(function(term) {
-    length(term$names) > 1L && any(term$names %in% names(values))
-  }, terms)
-  if (length(correlated) > 0L) {
-    abort_argument(
-      paste0("known$sd$", group), "cannot be known for effects that are correlated.",
-      c(i = paste0("Write `(... || ", group, ")` for uncorrelated ones.")), call
-    )
-  }
+  check_uncorrelated(terms, names(values), group, call)
   place <- match(names(values), effects)
   list(
     term = rep(terms[[1L]]$core, length(values)),
@@ -169,38 +169,83 @@ deviations_of_group <- function(values, group, terms, call) {
   )
 }
 
+is_deviations <- function(values, effects) {
+  is.numeric(values) && length(values) > 0L && all(is.finite(values) & values >= 0) &&
+    all(rlang::names2(values) %in% effects) && !anyDuplicated(names(values))
+}
+
+check_uncorrelated <- function(terms, effects, group, call) {
+  correlated <- Filter(function(term) {
+    length(term$names) > 1L && any(term$names %in% effects)
+  }, terms)
+  if (length(correlated) > 0L) {
+    abort_argument(
+      paste0("known$sd$", group), "cannot be known for effects that are correlated.",
+      c(i = paste0("Write `(... || ", group, ")` for uncorrelated ones.")), call
+    )
+  }
+}
+
+# Without residual variation there is no likelihood to maximise.
+check_response_varies <- function(y, name, known, call) {
+  if (is.null(known$sigma) && min(y) == max(y)) {
+    abort_data(
+      paste0("The response `", name, "` is ", format(y[[1L]]), " in every row."),
+      c(i = "There is nothing to explain; check the variable."), column = name, call = call
+    )
+  }
+}
+
+# Numbers that the arithmetic cannot tell from dependent ones: which predictor is it?
+abort_scale <- function(error, frame, call) {
+  numeric <- Filter(is.numeric, as.list(frame)[-1L])
+  if (length(numeric) == 0L) stop(error)
+  largest <- vapply(numeric, function(column) max(abs(column)), 0)
+  name <- names(numeric)[which.max(largest)]
+  abort_data(
+    paste0(
+      "The predictors differ too much in size for the arithmetic; `", name, "` has values up to ",
+      format(max(largest), digits = 3L), "."
+    ),
+    c(i = "Centre and scale it, for instance with `scale()`."), column = name, call = call
+  )
+}
+
 # Groupings that leave nothing to estimate a variance from.
 check_estimable <- function(random, n, known, call) {
   for (term in random) {
-    levels <- length(term$levels)
-    effects <- levels * length(term$names)
-    if (levels < 2L) {
+    if (length(term$levels) < 2L) {
       abort_data(
         paste0("The grouping factor `", term$group, "` has only one level, `", term$levels, "`."),
         c(i = "A variance between groups needs at least two; leave the random term out."),
         column = term$group, call = call
       )
     }
-    if (levels >= n && is.null(known$sigma)) {
-      abort_data(
-        paste0("The grouping factor `", term$group, "` has as many levels as there are rows, ", n,
-          "."
-        ),
-        c(
-          x = "Its variance cannot be told from the residual variance.",
-          i = "Group by something coarser, or give the residual one: `known = list(sigma = )`."
-        ), column = term$group, call = call
-      )
-    }
-    if (effects >= n && is.null(known$sigma)) {
-      abort_data(
-        paste0(
-          "The random term on `", term$group, "` has ", effects, " effects (", length(term$names),
-          " for each of ", levels, " levels) for ", n, " rows."
-        ),
-        c(i = "Leave out effects, or group by something coarser."), column = term$group,
-        call = call
-      )
-    }
+    # With a known residual variance one row per group is enough.
+    if (is.null(known$sigma)) check_replicated(term, length(term$levels), n, call)
+  }
+}
+
+check_replicated <- function(term, levels, n, call) {
+  if (levels >= n) {
+    abort_data(
+      paste0(
+        "The grouping factor `", term$group, "` has as many levels as there are rows, ", n, "."
+      ),
+      c(
+        x = "Its variance cannot be told from the residual variance.",
+        i = "Group by something coarser, or give the residual one: `known = list(sigma = )`."
+      ), column = term$group, call = call
+    )
+  }
+  effects <- levels * length(term$names)
+  if (effects >= n) {
+    abort_data(
+      paste0(
+        "The random term on `", term$group, "` has ", effects, " effects (", length(term$names),
+        " for each of ", levels, " levels) for ", n, " rows."
+      ),
+      c(i = "Leave out effects, or group by something coarser."), column = term$group, call = call
+    )
   }
 }

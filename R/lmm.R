@@ -52,10 +52,10 @@
 #' | `(1 \| a/b)` | `(1 \| b:a) + (1 \| a)`: `b` nested in `a` |
 #' | `(1 \| a:b)` | an intercept for each combination that occurs |
 #'
-#' The left-hand side is any model formula (`poly(x, 2)`, factors, interactions), the right-hand side
-#' a variable, an expression such as `factor(g)`, or nested or crossed ones. Terms are ordered as
-#' lme4 orders them, by decreasing number of levels. Different from lme4, `||` also splits factors
-#' and `poly()`: every column of their model matrix is independent of the others.
+#' The left-hand side is any model formula (`poly(x, 2)`, factors, interactions), the right-hand
+#' side a variable, an expression such as `factor(g)`, or nested or crossed ones. Terms are ordered
+#' as lme4 orders them, by decreasing number of levels. Different from lme4, `||` also splits
+#' factors and `poly()`: every column of their model matrix is independent of the others.
 #'
 #' ## Fixed effects
 #'
@@ -132,6 +132,8 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   if (!is_flag(REML)) abort_argument("REML", "must be TRUE or FALSE.", NULL, here)
   method <- check_mixed_method(method, here)
   check_control(control, here)
+  action <- check_na_action(na.action, here)
+  contrasts <- check_contrasts(contrasts, here)
   parsed <- mixed_formula(formula, data, here)
   env <- environment(formula)
   extras <- list(
@@ -142,14 +144,16 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
     ),
     dispersion = dispersion_groups(dispersion, data, here)
   )
-  frame <- mixed_frame(parsed, data, extras, check_na_action(na.action, here), here)
+  frame <- mixed_frame(parsed, data, extras, action, here)
   terms <- fixed_terms(parsed, frame)
   design <- mixed_design(frame, terms, parsed$bars, contrasts, here)
   known <- check_known_variances(known, design$random, here)
+  check_response_varies(design$rows$y, names(frame)[[1L]], known, here)
   check_estimable(design$random, nrow(frame), known, here)
   start <- check_mixed_start(start, length(design$structure$term), here)
-  native <- native_mixed_fit(
-    design$rows, design$structure, known, REML, method, start, control, here
+  native <- tryCatch(
+    native_mixed_fit(design$rows, design$structure, known, REML, method, start, control, here),
+    ember_error_not_positive_definite = function(cnd) abort_scale(cnd, frame, here)
   )
   model <- list(
     call = call, formula = parsed$formula, frame = frame, terms = terms,
@@ -182,14 +186,13 @@ new_lmm <- function(model, native, n) {
     b = term_effects(model$random, native$b),
     u = term_effects(model$random, lapply(native$u, t)),
     criterion = native$criterion, loglik = -native$criterion / 2,
-    df = length(kept) + theta_free + is.null(model$known$sigma) + max(groups - 1L, 0L), nobs = n,
+    df = as.integer(length(kept) + theta_free + is.null(model$known$sigma) + max(groups - 1, 0)),
+    nobs = n,
     iterations = as.integer(native$iterations), passes = as.integer(native$passes),
     status = native$status, message = native$message, component = as.integer(native$component),
     trace = trace_table(native$trace),
-    convergence = list(
-      gradient = native$gradient, hessian = native$hessian, boundary = native$boundary
-    ),
-    singular = singular_terms(model, native$boundary), pwrss = native$pwrss,
+    convergence = convergence_facts(native), singular = singular_terms(model, native$singular),
+    pwrss = native$pwrss,
     log_det_random = native$log_det_random, log_det_fixed = native$log_det_fixed,
     vcov_beta = structure(
       native$sigma^2 * native$vcov_unscaled, dim = rep(length(kept), 2L),
@@ -210,14 +213,6 @@ term_effects <- function(random, effects) {
   })
   names(parts) <- vapply(random, `[[`, "", "label")
   parts
-}
-
-# Labels of the terms whose covariance matrix has no full rank, though nobody said so.
-singular_terms <- function(model, boundary) {
-  known <- paste(model$known$term, model$known$index)
-  free <- !paste(model$structure$term, model$structure$row) %in% known
-  flat <- vapply(model$random, function(term) any(boundary[term$theta] & free[term$theta]), NA)
-  vapply(model$random[flat], `[[`, "", "label")
 }
 
 # Levels of the factors of the fixed part, as lm() keeps them.
@@ -250,44 +245,6 @@ inform_singular <- function(fit) {
   if (length(fit$singular) > 0L) {
     rlang::inform(singularity_words(fit), class = "ember_message_singular")
   }
-}
-
-# A singular fit in plain words: which term, what it means, what to do.
-singularity_words <- function(fit) {
-  facts <- vapply(terms_of_labels(fit, fit$singular), function(term) {
-    where <- paste0("`", term$group, "`")
-    diagonal <- relative_factor(fit, term)
-    zero <- rowSums(abs(diagonal)) < 1e-4
-    if (all(zero)) {
-      paste0(
-        "the variance of ", paste0("`", term$names, "`", collapse = ", "), " by ", where, " is zero"
-      )
-    } else if (any(zero)) {
-      paste0(
-        "the variance of ", paste0("`", term$names[zero], "`", collapse = ", "), " by ", where,
-        " is zero"
-      )
-    } else if (length(term$names) == 2L) {
-      paste0(
-        "the correlation of `", term$names[[1L]], "` and `", term$names[[2L]], "` by ", where,
-        " is ", if (diagonal[2L, 1L] > 0) "1" else "-1"
-      )
-    } else {
-      paste0("the effects by ", where, " vary in fewer directions than there are effects")
-    }
-  }, "")
-  c(
-    paste0("The fit is singular: ", paste(facts, collapse = "; "), "."),
-    i = "This is the estimate, not a failure: the data show no more variation than that.",
-    i = paste0(
-      "Leave the effect out of the random term, or uncouple the effects with `||`, for a model ",
-      "that says the same with fewer parameters."
-    )
-  )
-}
-
-terms_of_labels <- function(fit, labels) {
-  Filter(function(term) term$label %in% labels, fit$random)
 }
 
 # The rows of a fit as the core reads them; with `y`, another response.

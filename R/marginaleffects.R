@@ -15,6 +15,9 @@
 #' @param ... Passed on to [predict()][predict.ember_lmm] (such as `re.form = NA` for predictions
 #'   without random effects) or [simulate()][simulate.ember_lmm].
 #' @returns What the packages ask for.
+#' @examplesIf requireNamespace("effects", quietly = TRUE)
+#' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
+#' effects::Effect("Machine", fit)
 #' @name lmm_hooks
 #' @keywords internal
 NULL

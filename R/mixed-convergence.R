@@ -18,8 +18,7 @@
 #' * `converged` (`TRUE` or `FALSE`), `status`, `message` (`""` if there is none), `method`,
 #'   `iterations`, `passes` (evaluations of the criterion);
 #' * `gradient`, the largest absolute derivative of the criterion by an entry of theta;
-#' * `distance`, the estimated distance of the criterion to its minimum (`NA` where the Hessian is
-#'   not positive definite);
+#' * `distance`, the estimated distance of the criterion to its minimum;
 #' * `eigenvalues` of the Hessian, decreasing: all positive at a minimum, small next to the largest
 #'   where the data hardly determine a combination of parameters;
 #' * `singular`, the labels of the terms whose covariance matrix is singular, and `words`, what that
@@ -33,40 +32,90 @@ convergence <- function(fit) {
     abort_argument("fit", "must be a fit of `lmm()`.")
   }
   facts <- fit$convergence
-  inside <- which(is.finite(facts$gradient) & !facts$boundary)
-  gradient <- facts$gradient[inside]
-  hessian <- facts$hessian[inside, inside, drop = FALSE]
-  # A known standard deviation is no parameter: its row of the Hessian is zero.
-  inside <- rowSums(abs(hessian)) > 0
-  gradient <- gradient[inside]
-  hessian <- hessian[inside, inside, drop = FALSE]
-  eigenvalues <- if (length(gradient) > 0L) {
-    eigen(hessian, symmetric = TRUE, only.values = TRUE)$values
-  } else {
-    double()
-  }
   structure(
     list(
       converged = fit$status == "converged", status = fit$status, message = fit$message,
       method = fit$method, iterations = fit$iterations, passes = fit$passes,
-      gradient = max(0, abs(gradient)), distance = newton_decrement(gradient, hessian, eigenvalues),
-      eigenvalues = eigenvalues,
-      singular = fit$singular,
-      words = if (length(fit$singular) > 0L) singularity_words(fit) else character()
+      gradient = facts$steepest, distance = facts$distance, eigenvalues = facts$eigenvalues,
+      singular = fit$singular, words = singularity_words(fit)
     ),
     class = "ember_convergence"
   )
 }
 
-newton_decrement <- function(gradient, hessian, eigenvalues) {
-  if (length(gradient) == 0L) {
-    return(0)
+# What a fit keeps of the core's verdict: gradient and Hessian of the criterion in theta (0 where a
+# standard deviation is known), `boundary` (which entries are in a column of zeros), and of all
+# coordinates (sigma and dispersion included, where they are) `steepest`, `distance`, `eigenvalues`.
+convergence_facts <- function(native) {
+  count <- length(native$theta)
+  gradient <- double(count)
+  hessian <- matrix(0, count, count)
+  boundary <- logical(count)
+  free <- native$free
+  mine <- seq_along(free)
+  gradient[free] <- native$gradient[mine]
+  hessian[free, free] <- native$hessian[mine, mine]
+  boundary[free] <- native$boundary[mine]
+  list(
+    gradient = gradient, hessian = hessian, boundary = boundary,
+    steepest = max(0, abs(native$gradient[!native$boundary])), distance = native$distance,
+    eigenvalues = native$eigenvalues
+  )
+}
+
+# Labels of the terms whose covariance matrix has no full rank, though nobody said so: `singular`
+# lists core terms with the combinations of their effects that do not vary.
+singular_terms <- function(model, singular) {
+  flat <- vapply(model$random, function(term) {
+    known <- model$known$index[model$known$term == term$core]
+    places <- setdiff(term$positions, known)
+    any(vapply(singular, function(found) {
+      found$term == term$core && any(abs(found$directions[places, ]) > 1e-8)
+    }, NA))
+  }, NA)
+  vapply(model$random[flat], `[[`, "", "label")
+}
+
+# A singular fit in plain words: which term, what it means, what to do. None if it is not singular.
+singularity_words <- function(fit) {
+  terms <- Filter(function(term) term$label %in% fit$singular, fit$random)
+  if (length(terms) == 0L) {
+    return(character())
   }
-  if (!all(eigenvalues > 0)) {
-    return(NA_real_)
+  several <- any(lengths(lapply(terms, `[[`, "names")) > 1L)
+  c(
+    paste0(
+      "The fit is singular: ",
+      paste(vapply(terms, flat_effects, "", fit = fit), collapse = "; "), "."
+    ),
+    i = "This is the estimate, not a failure: the data show no more variation than that.",
+    i = paste0(
+      "For fewer parameters leave the random effect out",
+      if (several) ", or uncouple the effects with `||`", "."
+    )
+  )
+}
+
+# What a singular term says.
+flat_effects <- function(term, fit) {
+  factor <- relative_factor(fit, term)
+  zero <- rowSums(abs(factor)) < 1e-6 | length(term$names) == 1L
+  quoted <- paste0("`", term$names, "`")
+  group <- paste0("`", term$group, "`")
+  if (any(zero)) {
+    one <- sum(zero) == 1L
+    paste0(
+      if (one) "the variance of " else "the variances of ", paste(quoted[zero], collapse = ", "),
+      " by ", group, if (one) " is zero" else " are zero"
+    )
+  } else if (length(quoted) == 2L) {
+    paste0(
+      "the correlation of ", quoted[[1L]], " and ", quoted[[2L]], " by ", group, " is ",
+      if (factor[1L, 1L] * factor[2L, 1L] > 0) "1" else "-1"
+    )
+  } else {
+    paste0("the effects by ", group, " vary in fewer directions than there are effects")
   }
-  root <- chol(hessian)
-  sum(backsolve(root, gradient, transpose = TRUE)^2) / 2
 }
 
 #' @export

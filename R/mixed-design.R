@@ -27,7 +27,7 @@ mixed_design <- function(frame, terms, bars, contrasts, call) {
 fixed_design <- function(terms, frame, contrasts, call) {
   labels <- attr(terms, "term.labels")
   plain <- labels[attr(terms, "order") == 1L]
-  plain <- plain[vapply(frame[match(plain, names(frame), 0L)], is_plain, NA)]
+  plain <- plain[vapply(.subset(frame, match(plain, names(frame), 0L)), is_plain, NA)]
   if (names(frame)[[1L]] %in% labels) {
     abort_argument(
       "formula", paste0("has the response `", names(frame)[[1L]], "` among the predictors."),
@@ -55,13 +55,13 @@ is_plain <- function(column) {
 }
 
 plain_design_matrix <- function(frame, labels, intercept) {
-  columns <- c(if (intercept) list(1), lapply(frame[labels], unclass))
+  columns <- c(if (intercept) list(1), lapply(.subset(frame, labels), unclass))
   x <- if (length(labels) > 0L) {
     do.call(cbind, c(unname(columns), deparse.level = 0L))
   } else {
     matrix(1, nrow(frame), intercept)
   }
-  storage.mode(x) <- "double"
+  if (!is.double(x)) storage.mode(x) <- "double"
   list(
     x = x, columns = c(if (intercept) "(Intercept)", labels),
     assign = c(if (intercept) 0L, seq_along(labels)), contrasts = NULL
@@ -92,8 +92,9 @@ is_sparse_design <- function(terms, frame) {
   if (length(factors) == 0L) {
     return(FALSE)
   }
-  size <- vapply(frame[rownames(factors)], count_columns, 0)
-  used <- vapply(frame[rownames(factors)], count_filled, 0)
+  variables <- frame[seq_len(nrow(factors))]
+  size <- vapply(variables, count_columns, 0)
+  used <- vapply(variables, count_filled, 0)
   columns <- apply(factors, 2L, function(rule) prod((size - (rule == 1L & used < size))[rule > 0L]))
   filled <- apply(factors, 2L, function(rule) prod(used[rule > 0L]))
   total <- sum(columns)
@@ -164,10 +165,10 @@ check_design_matrix <- function(design, frame, labels, call) {
 grouping_factors_of <- function(bars, frame, call) {
   groups <- list()
   for (bar in bars) {
-    for (group in bar$groups) {
-      label <- deparse1(group)
+    for (k in seq_along(bar$groups)) {
+      label <- bar$labels[[k]]
       if (is.null(groups[[label]])) {
-        groups[[label]] <- group_factor(group, frame, call)
+        groups[[label]] <- group_factor(bar$groups[[k]], frame, call)
       }
     }
   }
@@ -183,12 +184,12 @@ random_terms <- function(bars, groups, frame, fixed, call) {
     parts <- if (bar$split) seq_along(effects$names) else list(seq_along(effects$names))
     expression <- bar_expression(bar, env)
     unlist(lapply(parts, function(part) {
-      lapply(bar$groups, function(group) {
-        label <- deparse1(group)
+      lapply(seq_along(bar$groups), function(k) {
+        label <- bar$labels[[k]]
         list(
-          group = label, grouping = group, expression = expression, names = effects$names[part],
-          columns = effects$columns[part], levels = groups[[label]]$levels,
-          structure = if (bar$split) "diag" else "us"
+          group = label, grouping = bar$groups[[k]], expression = expression,
+          names = effects$names[part], columns = effects$columns[part],
+          levels = groups[[label]]$levels, structure = if (bar$split) "diag" else "us"
         )
       })
     }), recursive = FALSE)
@@ -201,11 +202,11 @@ random_terms <- function(bars, groups, frame, fixed, call) {
   Map(function(term, label) c(list(label = label), term), random, labels)
 }
 
-# The columns of the left-hand side of a bar: list(names, columns), each column NULL for the
-# intercept, a column number of X, or n doubles.
+# The columns of the left-hand side of a bar: list(names, columns, limits), each column NULL for
+# the intercept, a column number of X, or n doubles; limits are its smallest and largest value.
 random_effects <- function(bar, frame, fixed, call) {
   if (identical(bar$lhs, 1)) {
-    return(list(names = "(Intercept)", columns = list(NULL)))
+    return(list(names = "(Intercept)", columns = list(NULL), limits = list(c(1, 1))))
   }
   terms <- tryCatch(
     stats::terms(bar_expression(bar, environment(attr(frame, "terms")))),
@@ -215,21 +216,27 @@ random_effects <- function(bar, frame, fixed, call) {
   )
   labels <- attr(terms, "term.labels")
   intercept <- attr(terms, "intercept")
+  if (names(frame)[[1L]] %in% labels) {
+    abort_argument(
+      "formula", paste0("has the response `", names(frame)[[1L]], "` among the random effects."),
+      NULL, call
+    )
+  }
   if (length(labels) + intercept == 0L) {
     abort_argument(
       "formula", paste0("has a random term without effects: `", deparse1(bar$lhs), " | ",
-        deparse1(bar$groups[[1L]]), "`."
+        bar$labels[[1L]], "`."
       ), c(i = "Write `1` for a random intercept."), call
     )
   }
   plain <- all(attr(terms, "order") == 1L) && all(labels %in% names(frame)) &&
-    all(vapply(frame[labels], is_plain, NA))
+    all(vapply(.subset(frame, labels), is_plain, NA))
   effects <- if (plain) {
     plain_effects(labels, intercept, frame, fixed)
   } else {
     matrix_effects(terms, frame, fixed, call)
   }
-  check_effects(effects, frame, fixed, bar, call)
+  check_effects(effects, bar, call)
   effects
 }
 
@@ -239,9 +246,14 @@ plain_effects <- function(labels, intercept, frame, fixed) {
     if (is.na(place)) as.double(frame[[label]]) else unname(place)
   })
   list(
-    names = c(if (intercept) "(Intercept)", labels), columns = c(if (intercept) list(NULL), columns)
+    names = c(if (intercept) "(Intercept)", labels),
+    columns = c(if (intercept) list(NULL), columns),
+    limits = c(if (intercept) list(c(1, 1)), lapply(unname(.subset(frame, labels)), limits_of))
   )
 }
+
+# range() would copy the column.
+limits_of <- function(column) c(min(column), max(column))
 
 matrix_effects <- function(terms, frame, fixed, call) {
   z <- model_matrix(stats::model.matrix.default, terms, frame, NULL, call)
@@ -249,35 +261,36 @@ matrix_effects <- function(terms, frame, fixed, call) {
   places <- if (is.matrix(fixed$x)) match(names, fixed$columns) else rep(NA_integer_, length(names))
   assign <- attr(z, "assign")
   attributes(z) <- attributes(z)["dim"]
-  columns <- lapply(seq_along(names), function(j) {
-    if (assign[[j]] == 0L) {
-      return(NULL)
-    }
-    column <- z[, j]
+  columns <- list()
+  limits <- list()
+  for (j in seq_along(names)) {
+    column <- if (assign[[j]] > 0L) z[, j]
+    limits[[j]] <- if (assign[[j]] > 0L) limits_of(column) else c(1, 1)
     place <- places[[j]]
-    if (!is.na(place) && identical(column, fixed$x[, place])) place else column
-  })
-  list(names = names, columns = columns)
+    shared <- !is.null(column) && !is.na(place) && identical(column, fixed$x[, place])
+    columns[j] <- list(if (shared) place else column)
+  }
+  list(names = names, columns = columns, limits = limits)
 }
 
 # A column that does not vary says nothing next to the intercept, and one of zeros nothing at all.
-check_effects <- function(effects, frame, fixed, bar, call) {
-  for (j in seq_along(effects$columns)) {
-    column <- effects$columns[[j]]
-    if (is.null(column)) next
-    limits <- range(if (is.integer(column)) fixed$x[, column] else column)
+check_effects <- function(effects, bar, call) {
+  intercept <- effects$names[[1L]] == "(Intercept)"
+  for (j in seq_along(effects$names)) {
+    limits <- effects$limits[[j]]
     name <- effects$names[[j]]
     if (!all(is.finite(limits))) {
-      check_finite(column, name, "Column", call)
+      abort_data(
+        paste0("Column `", name, "` has values that are not finite."),
+        c(i = "Correct them, or set them to NA: rows with missing values are left out."),
+        column = name, call = call
+      )
     }
-    idle <- limits[[1L]] == limits[[2L]] && (limits[[1L]] == 0 || effects$names[[1L]] ==
-      "(Intercept)")
-    if (idle) {
+    if (limits[[1L]] == limits[[2L]] && (limits[[1L]] == 0 || intercept && j > 1L)) {
       abort_data(
         paste0(
-          "The random effect of `", name, "` in `", deparse1(bar$lhs), " | ",
-          deparse1(bar$groups[[1L]]), "` cannot be estimated: `", name, "` is ",
-          format(limits[[1L]]), " in every row."
+          "The random effect of `", name, "` in `", deparse1(bar$lhs), " | ", bar$labels[[1L]],
+          "` cannot be estimated: `", name, "` is ", format(limits[[1L]]), " in every row."
         ),
         c(i = "Leave it out of the random term."), column = name, call = call
       )

@@ -1,7 +1,8 @@
 # The formula of a mixed model: its fixed part, and its random terms (bars) in lme4's grammar.
 #
-# A *bar* is what the user wrote, list(lhs, groups, split): `(x || a/b)` has lhs `x`, groups `b:a`
-# and `a`, and is split, each column of its model matrix with a variance of its own.
+# A *bar* is what the user wrote, list(lhs, groups, labels, split): `(x || a/b)` has lhs `x`, groups
+# `b:a` and `a` (expressions, and their labels), and is split: each column of its model matrix has a
+# variance of its own.
 
 # list(formula (dots expanded), fixed (formula without bars), bars, all (formula of every variable;
 # those of the fixed part come first)).
@@ -55,13 +56,18 @@ random_bars <- function(expression, call) {
   if (operator == "|" || operator == "||") {
     return(list(new_bar(expression, operator == "||", call)))
   }
-  if (operator %in% c("+", "(")) {
-    return(unlist(lapply(as.list(expression)[-1L], random_bars, call), recursive = FALSE))
+  operands <- as.list(expression)[-1L]
+  if (operator == "-" && length(operands) == 2L && !has_bar(operands[[2L]])) {
+    operands <- operands[1L]
+  } else if (!operator %in% c("+", "(")) {
+    check_no_bar(expression, operator, call)
+    return(NULL)
   }
-  if (operator == "-" && length(expression) == 3L && !has_bar(expression[[3L]])) {
-    return(random_bars(expression[[2L]], call))
-  }
-  if (operator %in% formula_operators && has_bar(expression)) {
+  unlist(lapply(operands, random_bars, call), recursive = FALSE)
+}
+
+check_no_bar <- function(expression, operator, call) {
+  if (has_bar(expression)) {
     abort_argument(
       "formula", paste0("has a random term inside `", operator, "`."),
       c(
@@ -70,7 +76,6 @@ random_bars <- function(expression, call) {
       ), call
     )
   }
-  NULL
 }
 
 formula_operators <- c("-", "*", ":", "/", "^", "%in%", "+", "(")
@@ -108,7 +113,12 @@ new_bar <- function(expression, split, call) {
       c(x = paste0("It is `", deparse1(expression), "`."), i = "Name the variables."), call
     )
   }
-  list(lhs = lhs, groups = nested_groups(group), split = split)
+  groups <- nested_groups(group)
+  list(lhs = lhs, groups = groups, labels = vapply(groups, label_of, ""), split = split)
+}
+
+label_of <- function(expression) {
+  if (is.symbol(expression)) as.character(expression) else deparse1(expression)
 }
 
 # a/b is b:a and a; a/b/c is c:(b:a), b:a and a: the finest grouping first.
@@ -118,7 +128,8 @@ nested_groups <- function(group) {
   }
   operator <- operator_of(group)
   if (operator == "(") {
-    return(nested_groups(group[[2L]]))
+    inside <- nested_groups(group[[2L]])
+    return(if (length(inside) > 1L) inside else list(group))
   }
   if (operator != "/") {
     return(list(group))

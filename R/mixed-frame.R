@@ -26,7 +26,8 @@ mixed_frame <- function(parsed, data, extras, na_action, call) {
 
 # Applies `na_action`, a function (NULL: leave all rows), and insists on complete rows.
 complete_frame <- function(frame, na_action, call) {
-  holes <- names(frame)[vapply(frame, anyNA, NA)]
+  incomplete <- vapply(frame, anyNA, NA)
+  holes <- variable_labels(frame[incomplete])
   words <- paste0("`", holes, "`", collapse = ", ")
   hint <- c(i = "Leave such rows out (`na.action = na.omit`), or fill the values in.")
   complete <- tryCatch(
@@ -44,10 +45,15 @@ complete_frame <- function(frame, na_action, call) {
     )
   }
   if (nrow(complete) == 0L) {
-    abort_no_complete_rows(frame[holes], call)
+    abort_no_complete_rows(stats::setNames(frame[incomplete], holes), call)
   }
   attr(complete, "terms") <- attr(frame, "terms")
   complete
+}
+
+# model.frame() writes (weights) for the argument `weights`.
+variable_labels <- function(frame) {
+  sub("^\\((weights|offset|dispersion)\\)$", "\\1", names(frame))
 }
 
 abort_no_complete_rows <- function(columns, call) {
@@ -89,13 +95,17 @@ drop_levels <- function(column, present) {
 
 check_variables <- function(frame, call) {
   for (j in seq_along(frame)) {
-    column <- frame[[j]]
-    usable <- is.numeric(column) || is.factor(column) || is.character(column) || is.logical(column)
-    if (!usable && !inherits(column, c("Date", "POSIXct", "difftime")) ||
-      inherits(column, "integer64")) {
-      abort_variable_type(names(frame)[[j]], column, call)
+    if (!is_variable(frame[[j]])) {
+      abort_variable_type(variable_labels(frame)[[j]], frame[[j]], call)
     }
   }
+}
+
+# A 64-bit integer only looks like a double.
+is_variable <- function(column) {
+  is.factor(column) || is.character(column) || is.logical(column) ||
+    is.numeric(column) && !inherits(column, "integer64") ||
+    inherits(column, c("Date", "POSIXct", "difftime"))
 }
 
 abort_variable_type <- function(name, value, call) {
@@ -131,7 +141,10 @@ abort_variables <- function(error, terms, data, extras, call) {
 check_variable_length <- function(name, value, rows, call) {
   if (!is.null(rows) && NROW(value) != rows) {
     abort_data(
-      paste0("`", name, "` has ", NROW(value), " values for ", rows, " rows."),
+      paste0(
+        "`", name, "` has ", NROW(value), if (NROW(value) == 1L) " value" else " values", " for ",
+        rows, " rows."
+      ),
       c(i = "All variables need the same length; check that it is a column of `data`."),
       column = name, call = call
     )
@@ -162,7 +175,8 @@ fixed_terms <- function(parsed, frame) {
   all <- attr(frame, "terms")
   places <- seq_along(attr(terms, "variables"))
   attr(terms, "predvars") <- attr(all, "predvars")[places]
-  attr(terms, "dataClasses") <- attr(all, "dataClasses")[places[-1L] - 1L]
+  classes <- attr(all, "dataClasses")[places[-1L] - 1L]
+  attr(terms, "dataClasses") <- classes # nolint: object_name_linter.
   terms
 }
 

@@ -1,5 +1,5 @@
-# Grouping factors of a mixed model: a code 1..levels for every row, and the labels of the levels, in
-# lme4's order. No text is made per row.
+# Grouping factors of a mixed model: a code 1..levels for every row, and the labels of the levels,
+# in lme4's order. No text is made per row.
 
 # list(codes (n integers), levels (labels)) of a grouping expression: a column of the frame, or an
 # interaction `a:b` of groupings.
@@ -12,10 +12,10 @@ group_factor <- function(group, frame, call) {
       group_factor(group[[2L]], frame, call), group_factor(group[[3L]], frame, call)
     ))
   }
-  column <- frame[[if (is.symbol(group)) as.character(group) else deparse1(group)]]
+  column <- frame[[label_of(group)]]
   if (is.null(column)) {
     abort_argument(
-      "formula", paste0("has `", deparse1(group), "` as a grouping factor."),
+      "formula", paste0("has `", label_of(group), "` as a grouping factor."),
       c(i = "Group by a variable, an interaction `a:b`, or nested variables `a/b`."), call
     )
   }
@@ -23,7 +23,7 @@ group_factor <- function(group, frame, call) {
     return(list(codes = unattributed(column), levels = group_labels_of(levels(column))))
   }
   if (length(dim(column)) > 1L) {
-    abort_variable_type(deparse1(group), column, call)
+    abort_variable_type(label_of(group), column, call)
   }
   code_values(column)
 }
@@ -36,6 +36,14 @@ unattributed <- function(column) {
 
 # Codes of a vector that is no factor, as factor() orders and labels them.
 code_values <- function(values) {
+  if (is.integer(values) && !is.object(values)) {
+    # A table is smaller and quicker than a hash.
+    largest <- max(values)
+    if (min(values) > 0L && largest <= 4 * length(values)) {
+      present <- tabulate(values, largest) > 0L
+      return(list(codes = cumsum(present)[values], levels = as.character(which(present))))
+    }
+  }
   distinct <- unique(values)
   distinct <- distinct[order(distinct)]
   codes <- match(values, distinct)

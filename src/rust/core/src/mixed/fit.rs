@@ -9,6 +9,7 @@ use super::criterion::Problem;
 use super::em::MixedModel;
 use super::factor::Factor;
 use super::optimize::Minimizer;
+use super::start::moments;
 use crate::em::{Flow, Progress, Settings, Status, Trace};
 use crate::error::{Error, Result};
 
@@ -210,8 +211,12 @@ pub fn fit(
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Fit> {
     settings.validate()?;
-    let start = starting_point(problem, start)?;
     let mut search = Search::new(problem)?;
+    let guess = match (method, start) {
+        (Method::Profile, None) => moments(problem, &search.space.scales),
+        _ => None,
+    };
+    let start = starting_point(problem, start.or(guess.as_deref()))?;
     if method == Method::Profile {
         let found = search.minimize(problem, &start, settings, monitor)?;
         let Search {
