@@ -171,7 +171,7 @@ deviations_of_group <- function(values, group, terms, call) {
 
 is_deviations <- function(values, effects) {
   is.numeric(values) && length(values) > 0L && all(is.finite(values) & values >= 0) &&
-    !is.null(names(values)) && all(names(values) %in% effects) && !anyDuplicated(names(values))
+    all(rlang::names2(values) %in% effects) && !anyDuplicated(names(values))
 }
 
 check_uncorrelated <- function(terms, effects, group, call) {

@@ -53,9 +53,9 @@
 #' | `(1 \| a:b)` | an intercept for each combination that occurs |
 #'
 #' The left-hand side is any model formula (`poly(x, 2)`, factors, interactions), the right-hand
-#' side a variable, an expression such as `factor(g)`, or nested or crossed ones. Terms are ordered as
-#' lme4 orders them, by decreasing number of levels. Different from lme4, `||` also splits factors
-#' and `poly()`: every column of their model matrix is independent of the others.
+#' side a variable, an expression such as `factor(g)`, or nested or crossed ones. Terms are ordered
+#' as lme4 orders them, by decreasing number of levels. Different from lme4, `||` also splits
+#' factors and `poly()`: every column of their model matrix is independent of the others.
 #'
 #' ## Fixed effects
 #'

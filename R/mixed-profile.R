@@ -33,8 +33,8 @@
 #' @param ... Not used.
 #' @returns A data frame of class `ember_profile`: a row per point of a curve with `.zeta`, a column
 #'   for each parameter of the model, and `.par`, the parameter that is profiled.
-#' @references Bates, D., Mächler, M., Bolker, B. and Walker, S. (2015). Fitting linear mixed-effects
-#'   models using lme4. *Journal of Statistical Software* 67(1), 1-48.
+#' @references Bates, D., Mächler, M., Bolker, B. and Walker, S. (2015). Fitting linear
+#'   mixed-effects models using lme4. *Journal of Statistical Software* 67(1), 1-48.
 #' @seealso [confint.ember_lmm()]
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)

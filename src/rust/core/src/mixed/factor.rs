@@ -16,6 +16,9 @@ use super::structure::Structure;
 use super::tail::Tail;
 use crate::error::{Error, Result};
 
+/// Fixed effects from which their covariance matrix is left to faer.
+const LARGE: usize = 40;
+
 /// L Lᵀ = M = [ΛᵀZᵀWZΛ + I, ΛᵀZᵀWX̃; ·, X̃ᵀWX̃] and what follows from it at one θ.
 #[derive(Debug, Clone)]
 pub struct Factor {
@@ -108,6 +111,7 @@ impl Factor {
         dispersion: &[f64],
     ) -> Result<()> {
         self.solution.take();
+        self.lambdas.iter_mut().for_each(|lambda| lambda.fill(0.0));
         for (entry, &value) in structure.entries.iter().zip(theta) {
             self.lambdas[entry.term][(entry.row, entry.column)] = value;
         }
@@ -172,6 +176,13 @@ impl Factor {
     pub fn coefficient_covariance(&self) -> DMatrix<f64> {
         let p = self.layout.size - self.layout.random;
         let random = self.layout.random;
+        if p > LARGE {
+            let inverse = self.tail.inverse_of_last(p);
+            return self
+                .design
+                .basis
+                .times(&self.design.basis.times(&inverse).transpose());
+        }
         let lower = DMatrix::from_fn(p, p, |i, j| match i >= j {
             true => self.tail.at(random + i, random + j),
             false => 0.0,

@@ -8,14 +8,13 @@
 //! envelope theorem, so Newton's method finds each of them in a step or two, and the curve can be interpolated
 //! with its exact slopes.
 
-use nalgebra::DMatrix;
-
 use super::criterion::{Parameters, Problem};
 use super::cross_products::CrossProducts;
 use super::factor::Factor;
+use super::natural::{natural, standard_errors};
 use super::optimize::{Minimizer, Objective};
-use super::slice::{Hold, Order, Parameter, Slice};
-use super::structure::Structure;
+use super::order::Order;
+use super::slice::{Hold, Parameter, Slice};
 use crate::em::{Flow, Settings, Status};
 use crate::error::{Error, Result};
 use crate::tasks::{self, Stop};
@@ -253,65 +252,6 @@ struct Best {
     natural: Vec<f64>,
     /// Rough standard errors in the order of `natural`, for first steps.
     errors: Vec<f64>,
-}
-
-/// Standard deviations and correlations at the places of θ in `structure`, σ, ratios, and β.
-fn natural(slice: &Slice, structure: &Structure) -> Vec<f64> {
-    let sigma = slice.sigma();
-    let ordered = slice.structure();
-    let relatives: Vec<DMatrix<f64>> = (0..structure.widths.len())
-        .map(|term| {
-            let lambda = ordered.lambda(term, slice.theta());
-            &lambda * lambda.transpose()
-        })
-        .collect();
-    let mut natural: Vec<f64> = structure
-        .entries
-        .iter()
-        .map(|entry| {
-            let relative = &relatives[entry.term];
-            let variances =
-                relative[(entry.row, entry.row)] * relative[(entry.column, entry.column)];
-            match entry.row == entry.column {
-                true => sigma * variances.sqrt().sqrt(),
-                false => relative[(entry.row, entry.column)] / variances.sqrt(),
-            }
-        })
-        .collect();
-    natural.push(sigma);
-    natural.extend(slice.ratios().iter().skip(1));
-    natural.extend(slice.coefficients().iter());
-    natural
-}
-
-/// Rough standard errors of the natural parameters.
-fn standard_errors(slice: &Slice, problem: &Problem) -> Vec<f64> {
-    let sigma = slice.sigma();
-    let natural = natural(slice, problem.structure);
-    let statistics = problem.statistics;
-    let entries = problem.structure.entries.iter().zip(&natural);
-    let mut errors: Vec<f64> = entries
-        .map(|(entry, value)| {
-            let levels = statistics.levels()[entry.term] as f64;
-            if entry.row == entry.column {
-                let noise = sigma / slice.scale(entry.term, entry.row);
-                (value * value + noise * noise).sqrt() / (2.0 * levels).sqrt()
-            } else {
-                (1.05 - value * value) / levels.sqrt()
-            }
-        })
-        .collect();
-    errors.push(sigma / (2.0 * statistics.rows() as f64).sqrt());
-    let groups = statistics.group_rows().iter().zip(slice.ratios());
-    errors.extend(groups.skip(1).map(|(&n, ratio)| ratio / (n as f64).sqrt()));
-    let covariance = slice.coefficient_covariance();
-    errors.extend(
-        covariance
-            .diagonal()
-            .iter()
-            .map(|variance| sigma * variance.sqrt()),
-    );
-    errors
 }
 
 /// One curve in the making.

@@ -79,7 +79,7 @@ impl Projection {
     pub fn of(statistics: &CrossProducts, structure: &Structure, theta: &[f64]) -> Result<Self> {
         let mut projection = Projection::shape(statistics)?;
         projection.gather(statistics);
-        projection.eliminate(statistics, structure, theta)?;
+        projection.eliminate(structure, theta)?;
         projection.shrink(structure, theta)?;
         projection.regress(statistics);
         Ok(projection)
@@ -221,18 +221,12 @@ impl Projection {
     }
 
     /// From W to Q: every product loses what the first term explains.
-    fn eliminate(
-        &mut self,
-        statistics: &CrossProducts,
-        structure: &Structure,
-        theta: &[f64],
-    ) -> Result<()> {
+    fn eliminate(&mut self, structure: &Structure, theta: &[f64]) -> Result<()> {
         let Some(first) = self.first else {
             return Ok(());
         };
         let q = self.width;
         let lambda = structure.lambda(first, theta);
-        let _ = statistics;
         for l in 0..self.levels {
             let range = self.starts[l]..self.starts[l + 1];
             let block = DMatrix::from_column_slice(q, q, &self.within[l * q * q..(l + 1) * q * q]);

@@ -4,9 +4,12 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{
     cholesky_in_place, cholesky_in_place_scratch, LltParams, LltRegularization,
 };
+use faer::linalg::cholesky::llt::inverse::{inverse, inverse_scratch};
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::prelude::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par, Spec};
+
+use nalgebra::DMatrix;
 
 use super::chain::{congruence, inner, sandwich, transposed_times, LinkFactor, LogProduct, Source};
 use super::layout::{Layout, Link};
@@ -275,6 +278,22 @@ impl Tail {
             logs[k] = 2.0 * pivots.log();
         }
         Ok((logs[0], logs[1]))
+    }
+
+    /// (L Lᵀ)⁻¹ of the last rows before y, symmetric.
+    pub fn inverse_of_last(&self, rows: usize) -> DMatrix<f64> {
+        let first = self.height - 1 - rows;
+        let lower = MatRef::from_column_major_slice(&self.lower, self.height, self.height);
+        let mut result = DMatrix::zeros(rows, rows);
+        let mut memory = MemBuffer::new(inverse_scratch::<f64>(rows, Par::Seq));
+        inverse(
+            MatMut::from_column_major_slice_mut(result.as_mut_slice(), rows, rows),
+            lower.submatrix(first, first, rows, rows),
+            Par::Seq,
+            MemStack::new(&mut memory),
+        );
+        result.fill_upper_triangle_with_lower_triangle();
+        result
     }
 
     /// Solves for the row of y behind a factor.

@@ -7,11 +7,11 @@ use ember_core::mixed::factor::Factor;
 use crate::definition::definition;
 use crate::models::models;
 use crate::values::points;
-use crate::wide::wide;
+use crate::wide::{many_columns, wide};
 
 #[test]
 fn gradient_is_the_derivative_of_the_definition() {
-    for model in models().into_iter().chain([wide()]) {
+    for model in models().into_iter().chain([wide(), many_columns()]) {
         let statistics = cross_products(&model.rows(), 1).unwrap();
         let mut factor = Factor::new(&statistics, &model.structure).unwrap();
         for reml in [false, true] {

@@ -81,7 +81,7 @@ pub struct Draw {
 }
 
 impl Draw {
-    fn values(&mut self) -> Vec<f64> {
+    pub fn values(&mut self) -> Vec<f64> {
         (0..self.n)
             .map(|_| self.rng.random_range(-1.0..1.0))
             .collect()
@@ -289,7 +289,7 @@ pub fn models() -> Vec<Model> {
     for (name, shapes) in [
         ("sparse X", &[(8, 2), (5, 1)][..]),
         ("sparse X, one term", &[(8, 2)][..]),
-        ("sparse X, no random effects", &[][..]),
+        ("full-rank sparse X", &[(8, 1)][..]),
     ] {
         let mut sparse = simple(d, name, shapes);
         let group = d.codes(6);
@@ -300,7 +300,7 @@ pub fn models() -> Vec<Model> {
         for j in 0..8 {
             for i in 0..n {
                 let value = match j {
-                    0 => 1.0,
+                    0 => f64::from(u8::from(name.starts_with("sparse") || i % 3 == 0)),
                     7 => covariate[i],
                     _ => f64::from(u8::from(group[i] == j as i32)),
                 };

@@ -6,7 +6,7 @@ use ember_core::mixed::factor::Factor;
 
 use crate::definition::definition;
 use crate::models::models;
-use crate::wide::wide;
+use crate::wide::{many_columns, wide};
 
 /// A few points: the start, somewhere else, and a singular one.
 pub fn points(problem: &Problem) -> Vec<Vec<f64>> {
@@ -30,7 +30,7 @@ fn near(what: &str, got: f64, wanted: f64, scale: f64) {
 
 #[test]
 fn everything_agrees_with_the_definition() {
-    for model in models().into_iter().chain([wide()]) {
+    for model in models().into_iter().chain([wide(), many_columns()]) {
         let statistics = cross_products(&model.rows(), 1).unwrap();
         let mut factor = Factor::new(&statistics, &model.structure).unwrap();
         for reml in [false, true] {

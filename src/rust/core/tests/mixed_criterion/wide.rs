@@ -17,3 +17,19 @@ pub fn wide() -> Model {
     });
     draw.model("wide effects", terms.into())
 }
+
+/// More fixed effects than our own loops invert.
+pub fn many_columns() -> Model {
+    let mut draw = Draw {
+        rng: ChaCha8Rng::seed_from_u64(5),
+        n: 90,
+    };
+    let codes = draw.codes(8);
+    let terms = vec![draw.term(codes, 8, 2)];
+    let mut model = draw.model("many fixed effects", terms);
+    for _ in 0..45 {
+        model.x.extend(draw.values());
+        model.columns += 1;
+    }
+    model
+}
