@@ -82,8 +82,8 @@ compare_fits <- function(found) {
   ))
   report$section(
     "Memory of these fits",
-    "MB that the fit adds to the peak of a process that only reads the data. Case `slope`: 1e6 rows,",
-    "dense model matrix of 16 MB, goal 24 MB."
+    "MB that the fit adds to the peak of a process that reads the data and has fitted eight rows.",
+    "The dense model matrix of `slope` (1e6 rows) has 16 MB; the goal there is 24 MB."
   )
   report$say_table(data.frame(
     case = vapply(found, \(case) case$name, ""),
@@ -110,8 +110,9 @@ compare_parts <- function(all_cases) {
   rows <- lapply(parts, function(part) compare_part(part, all_cases[[part[[2L]]]]))
   report$section(
     "Parts",
-    "CPU time, one thread. A bootstrap sample is drawn and fitted; lme4's `bootMer()` calls `refit()`.",
-    "Kenward-Roger with pbkrtest was not done after 170 s (it needs n x n matrices); it is not run here."
+    "CPU time, one thread. A bootstrap sample is drawn and fitted; lme4's `bootMer()` calls",
+    "`refit()`. Kenward-Roger with pbkrtest, which needs n x n matrices, was not done after 170 s;",
+    "it is not run here."
   )
   report$say_table(do.call(rbind, rows))
 }

@@ -21,6 +21,18 @@ iteration_seconds <- function(iterate, case, counts, repeats) {
   list(cpu = median(slope("cpu")), wall = min(slope("wall")), log_lik = runs[[1L]][[1L]]$value)
 }
 
+# Medians over `repeats` of the seconds of one of `calls` calls; with several, one before warms up.
+time_of <- function(run, repeats, calls) {
+  value <- if (calls > 1L) run()
+  times <- lapply(seq_len(repeats), function(i) {
+    value <<- NULL
+    spent <- seconds(function() for (call in seq_len(calls)) value <<- run())
+    c(cpu = spent$cpu, wall = spent$wall) / calls
+  })
+  middle <- apply(do.call(rbind, times), 2L, stats::median)
+  list(cpu = middle[["cpu"]], wall = middle[["wall"]], value = value)
+}
+
 median_cpu <- function(run, repeats) {
   median(vapply(seq_len(repeats), function(i) seconds(run)$cpu, 0))
 }

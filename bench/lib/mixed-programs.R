@@ -50,15 +50,3 @@ facts_of <- function(program, fit) {
   evaluations <- if (program == "ember") fit$passes else fit@optinfo$feval
   list(criterion = -2 * as.numeric(stats::logLik(fit)), evaluations = evaluations)
 }
-
-# Medians over `repeats` of the seconds of one of `calls` calls; with several, one before warms up.
-time_of <- function(run, repeats, calls) {
-  value <- if (calls > 1L) run()
-  times <- lapply(seq_len(repeats), function(i) {
-    value <<- NULL
-    spent <- seconds(function() for (call in seq_len(calls)) value <<- run())
-    c(cpu = spent$cpu, wall = spent$wall) / calls
-  })
-  middle <- apply(do.call(rbind, times), 2L, stats::median)
-  list(cpu = middle[["cpu"]], wall = middle[["wall"]], value = value)
-}

@@ -48,7 +48,9 @@ mixed_nested <- function() {
 # The generators of R 3.6 and later, whatever the session uses; the session's own state stays.
 withr_seed <- function(seed, code) {
   old <- get0(".Random.seed", globalenv(), inherits = FALSE)
-  on.exit(if (is.null(old)) rm(".Random.seed", envir = globalenv()) else {
+  on.exit(if (is.null(old)) {
+    rm(".Random.seed", envir = globalenv())
+  } else {
     assign(".Random.seed", old, globalenv())
   })
   set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
@@ -66,9 +68,9 @@ mixed_data <- function(name) {
   }
 }
 
-# `slow`: lme4 needs more than a second. `...`: further arguments of both lmm() and lmer().
-mixed_case <- function(data, formula, ..., slow = FALSE) {
-  list(data = data, formula = formula, arguments = rlang::exprs(...), slow = slow)
+# `slow`: lme4 needs more than a second. `arguments`: more for both lmm() and lmer().
+mixed_case <- function(data, formula, arguments = list(), slow = FALSE) {
+  list(data = data, formula = formula, arguments = arguments, slow = slow)
 }
 
 mixed_cases <- function() {
@@ -79,7 +81,7 @@ mixed_cases <- function() {
       "crossed", y ~ a * b + (a * b | subject) + (a * b | item), slow = TRUE
     ),
     nested_weights = mixed_case(
-      "nested", y ~ x + (1 | school / class), weights = w, offset = known
+      "nested", y ~ x + (1 | school / class), list(weights = quote(w), offset = quote(known))
     ),
     nested_slope = mixed_case("nested", y ~ scale(x) + (scale(x) | school) + (1 | class)),
     sleepstudy = mixed_case("sleepstudy", Reaction ~ Days + (Days | Subject)),
@@ -92,7 +94,7 @@ mixed_cases <- function() {
       "sleepstudy", Reaction ~ poly(Days, 2) + (poly(Days, 2) | Subject)
     ),
     sleepstudy_weights = mixed_case(
-      "sleepstudy", Reaction ~ Days + (Days | Subject), weights = Days + 1
+      "sleepstudy", Reaction ~ Days + (Days | Subject), list(weights = quote(Days + 1))
     ),
     dyestuff = mixed_case("Dyestuff", Yield ~ 1 + (1 | Batch)),
     dyestuff2 = mixed_case("Dyestuff2", Yield ~ 1 + (1 | Batch)),
@@ -136,6 +138,10 @@ fit_mixed_case <- function(case, fit, ...) {
   if (!is.null(data)) {
     rlang::eval_tidy(rlang::call2(fit, case$formula, quote(data), !!!case$arguments, ...))
   }
+}
+
+fit_quietly <- function(case, fit, ...) {
+  suppressWarnings(suppressMessages(fit_mixed_case(case, fit, ...)))
 }
 
 # Everything that is compared, of a fit of either package, as a table: quantity, name, value.

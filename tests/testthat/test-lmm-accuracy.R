@@ -44,20 +44,17 @@ correlation_is_defined <- function(values) {
 }
 
 expect_same_fit <- function(ours, theirs, label) {
-  expect_identical(ours[c("quantity", "name")], theirs[c("quantity", "name")], label = label)
+  names <- c("quantity", "name")
+  testthat::expect_identical(ours[names], theirs[names], label = label)
   criterion <- theirs$quantity == "criterion"
-  expect_lt(ours$value[criterion] - theirs$value[criterion], 1e-6,
+  testthat::expect_lt(ours$value[criterion] - theirs$value[criterion], 1e-6,
     label = paste(label, "criterion"))
   distance <- abs(ours$value - theirs$value) / scale_of(theirs)
   defined <- correlation_is_defined(theirs)
   for (quantity in names(tolerances)) {
     worst <- max(0, distance[theirs$quantity == quantity & defined])
-    expect_lt(worst, tolerances[[quantity]], label = paste(label, quantity))
+    testthat::expect_lt(worst, tolerances[[quantity]], label = paste(label, quantity))
   }
-}
-
-fit_quietly <- function(case, fit, ...) {
-  suppressWarnings(suppressMessages(fit_mixed_case(case, fit, ...)))
 }
 
 test_that("both criteria of every case reach the stored optimum", {

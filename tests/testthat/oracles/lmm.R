@@ -3,6 +3,7 @@
 # from tests/testthat with lme4 (1.1-31 made the stored values), nlme, minqa, nloptr and numDeriv:
 #   Rscript oracles/lmm.R [case ...]      only these cases are replaced
 source("helper-mixed.R")
+# nolint start: object_usage_linter. The helper's functions are not lintr's to find.
 
 optimizers <- list(
   bobyqa = function(theta, criterion, lower) {
@@ -103,3 +104,4 @@ for (name in chosen) {
   kept <- rbind(kept[kept$case != name, ], values_of_case(name))
   utils::write.csv(kept, file, row.names = FALSE)
 }
+# nolint end
