@@ -166,6 +166,7 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   fit <- new_lmm(model, native, nrow(frame))
   inform_aliased(fit)
   inform_singular(fit)
+  warn_perfect(fit, max(abs(range(design$rows$y))), here)
   warn_status(fit, here)
   fit
 }
@@ -197,8 +198,7 @@ new_lmm <- function(model, native, n) {
     vcov_beta = structure(
       native$sigma^2 * native$vcov_unscaled, dim = rep(length(kept), 2L),
       dimnames = list(columns[kept], columns[kept])
-    ),
-    statistics = native$statistics
+    )
   )
   model[names(estimates)] <- estimates
   structure(model, class = c("ember_lmm", "ember_fit"))
@@ -244,6 +244,22 @@ inform_aliased <- function(fit) {
 inform_singular <- function(fit) {
   if (length(fit$singular) > 0L) {
     rlang::inform(singularity_words(fit), class = "ember_message_singular")
+  }
+}
+
+# A residual variance that is only rounding of a response of this size: the criterion has no minimum
+# there, and whatever follows from sigma is noise.
+warn_perfect <- function(fit, size, call) {
+  if (is.null(fit$known$sigma) && fit$sigma < 1e-13 * size) {
+    ember_warn(
+      "The fit is perfect: fixed and random effects reproduce the response up to rounding.",
+      class = "perfect_fit",
+      details = c(
+        x = "The residual variance is zero; standard errors and tests mean nothing.",
+        i = "Leave out the effects that determine the response, or check how it was made."
+      ),
+      call = call, fit = fit
+    )
   }
 }
 

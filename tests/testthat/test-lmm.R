@@ -277,3 +277,14 @@ test_that("the fit is update()-able", {
   expect_equal(update(fit, . ~ . - x)$criterion, lmm(y ~ 1 + (1 | g), herd)$criterion)
   expect_equal(update(fit, REML = FALSE)$criterion, lmm(y ~ x + (1 | g), herd, FALSE)$criterion)
 })
+
+test_that("a perfect fit says so", {
+  rows <- data.frame(x = rep(1:6, 5), g = gl(5, 6))
+  rows$y <- 2 + 3 * rows$x
+  expect_warning(
+    fit <- suppressMessages(lmm(y ~ x + (1 | g), rows)), class = "ember_warning_perfect_fit"
+  )
+  expect_equal(unname(fixef(fit)), c(2, 3))
+  rows$y <- rows$y + 1e-6 * sin(seq_len(30))
+  expect_no_warning(suppressMessages(lmm(y ~ x + (1 | g), rows)))
+})
