@@ -1,18 +1,29 @@
 #' ember: maximum likelihood where part of the data is hidden
 #'
-#' Fits models in which something was not observed (the group that a row belongs to, a missing
-#' value, a count of your own model) by the EM algorithm. The computations run in Rust; what users
-#' see is R: a formula in, a fit out.
+#' Fits models in which something was not observed (the group that a row belongs to, a random
+#' effect, a missing value, a count of your own model) by maximum likelihood. The computations run
+#' in Rust; what users see is R: a formula in, a fit out.
 #'
 #' ## Where to begin
 #'
 #' * [gaussian_mixture()] fits Gaussian mixtures and chooses the number of components. The tour is
 #'   `vignette("gaussian-mixtures")`.
-#' * [em()] runs the algorithm for a model of your own, given its E step and M step.
-#' * [em_control()] sets tolerances, acceleration and threads for both.
-#' * `vignette("mixture-algorithm")` says what is computed, and in which source file.
+#' * [lmm()] fits linear mixed models, with the formulas of lme4. The tour is `vignette("lmm")`.
+#' * [em()] runs the EM algorithm for a model of your own, given its E step and M step.
+#' * [em_control()] sets tolerances, acceleration and threads for all of them.
+#' * `vignette("mixture-algorithm")` and `vignette("mixed-models-algorithm")` say what is computed,
+#'   and in which source file.
 #'
-#' ## What to do with a fit
+#' ## What to do with a mixed model
+#'
+#' `print()`, [summary()][summary.ember_lmm], [anova()][anova.ember_lmm] and
+#' [plot()][plot.ember_lmm]; [VarCorr()][VarCorr.ember_lmm] and [ranef()][ranef.ember_lmm];
+#' [predict()][predict.ember_lmm]; [confint() and profile()][confint.ember_lmm], [bootstrap()];
+#' [ranova()], [drop1()][drop1.ember_lmm] and [conditional_aic()];
+#' [influence()][influence.ember_lmm]; [simulate()][simulate.ember_lmm] and [refit()]; [getME()];
+#' [convergence()]; [as_merMod()].
+#'
+#' ## What to do with a mixture
 #'
 #' `print()`, [summary()][summary.ember_mixture], [plot()][plot.ember_mixture] and
 #' [autoplot()][autoplot.ember_mixture]; [predict()][predict.ember_mixture] and [uncertainty()];

@@ -263,7 +263,8 @@ family.ember_lmm <- function(object, ...) stats::gaussian()
 #' @export
 na.action.ember_lmm <- function(object, ...) object$na_action
 
-#' @exportS3Method nlme::getData
+#' @importFrom nlme getData
+#' @export
 getData.ember_lmm <- function(object) { # nolint: object_name_linter.
   data <- object$call$data
   if (is.null(data)) object$frame else eval(data, environment(object$formula))

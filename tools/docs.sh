@@ -8,7 +8,7 @@ rm -rf "$before"
 mkdir -p "$before"
 cp -R --parents $generated "$before"
 
-Rscript -e 'roxygen2::roxygenise(load_code = "source")'
+Rscript tools/roxygen.R
 Rscript tools/wrappers.R > build/wrappers.log 2>&1 || { cat build/wrappers.log; exit 1; }
 Rscript tools/authors.R
 

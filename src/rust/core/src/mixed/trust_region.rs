@@ -150,9 +150,9 @@ impl Ball {
     /// work = L⁻¹ v.
     fn forward(&mut self, vector: &[f64]) {
         let k = self.k;
-        for i in 0..k {
+        for (i, value) in vector.iter().enumerate() {
             let above = dot(&self.lower[i * k..i * k + i], &self.work[..i]);
-            self.work[i] = (vector[i] - above) / self.lower[i * k + i];
+            self.work[i] = (value - above) / self.lower[i * k + i];
         }
     }
 
@@ -161,11 +161,11 @@ impl Ball {
         let k = self.k;
         self.forward(gradient);
         for i in (0..k).rev() {
-            let mut rest = -self.work[i];
-            for j in i + 1..k {
-                rest -= self.lower[j * k + i] * step[j];
-            }
-            step[i] = rest / self.lower[i * k + i];
+            let below = step[i + 1..].iter().enumerate();
+            let taken: f64 = below
+                .map(|(j, s)| self.lower[(i + 1 + j) * k + i] * s)
+                .sum();
+            step[i] = (-self.work[i] - taken) / self.lower[i * k + i];
         }
     }
 }

@@ -233,5 +233,7 @@ fn curves_do_not_depend_on_threads_and_interrupts_are_errors() {
         profile(&problem, &problem.start(), &plan, &mut |_| go_on)
     };
     assert_eq!(format!("{:?}", run(1, true)), format!("{:?}", run(3, true)));
-    assert!(run(1, false).is_ok() || run(1, false).unwrap_err().kind() == "interrupted");
+    // All curves may be done before anybody asks.
+    let kind = run(1, false).map_or_else(|error| error.kind(), |_| "interrupted");
+    assert_eq!(kind, "interrupted");
 }
