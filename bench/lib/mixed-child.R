@@ -14,7 +14,7 @@ fit_case <- fit_of(program, formula, case$data, threads = counts[[1L]])
 
 # A program loads its own code when it is first called: that is not memory of the fit.
 tiny <- data.frame(y = c(1, 3, 2, 5, 4, 7, 6, 8), x = c(1, 2, 1, 3, 4, 2, 5, 3), g = gl(4, 2))
-invisible(fit_of(program, y ~ x + (1 | g), tiny, threads = 1L)())
+invisible(suppressMessages(fit_of(program, y ~ x + (1 | g), tiny, threads = 1L)()))
 
 peak <- function() {
   if (!file.exists("/proc/self/status")) {
