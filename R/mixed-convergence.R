@@ -21,6 +21,8 @@
 #' * `distance`, the estimated distance of the criterion to its minimum;
 #' * `eigenvalues` of the Hessian, decreasing: all positive at a minimum, small next to the largest
 #'   where the data hardly determine a combination of parameters;
+#' * `source` of the Hessian: `"differences of the gradient"`, or `"average information"` where these
+#'   would take longer than the fit;
 #' * `singular`, the labels of the terms whose covariance matrix is singular, and `words`, what that
 #'   means.
 #' @seealso [lmm()], [isSingular()]
@@ -37,7 +39,7 @@ convergence <- function(fit) {
       converged = fit$status == "converged", status = fit$status, message = fit$message,
       method = fit$method, iterations = fit$iterations, passes = fit$passes,
       gradient = facts$steepest, distance = facts$distance, eigenvalues = facts$eigenvalues,
-      singular = fit$singular, words = singularity_words(fit)
+      source = facts$source, singular = fit$singular, words = singularity_words(fit)
     ),
     class = "ember_convergence"
   )
@@ -47,17 +49,10 @@ convergence <- function(fit) {
 # standard deviation is known), `boundary` (which entries are in a column of zeros), and of all
 # coordinates (sigma and dispersion included, where they are) `steepest`, `distance`, `eigenvalues`.
 convergence_facts <- function(native) {
-  count <- length(native$theta)
-  gradient <- double(count)
-  hessian <- matrix(0, count, count)
-  boundary <- logical(count)
-  free <- native$free
-  mine <- seq_along(free)
-  gradient[free] <- native$gradient[mine]
-  hessian[free, free] <- native$hessian[mine, mine]
-  boundary[free] <- native$boundary[mine]
+  own <- seq_along(native$theta)
   list(
-    gradient = gradient, hessian = hessian, boundary = boundary,
+    gradient = native$gradient[own], hessian = native$hessian[own, own, drop = FALSE],
+    source = native$hessian_source, boundary = native$boundary[own],
     steepest = max(0, abs(native$gradient[!native$boundary])), distance = native$distance,
     eigenvalues = native$eigenvalues
   )
@@ -136,7 +131,7 @@ print.ember_convergence <- function(x, digits = 3L, ...) {
     cat(
       "  Hessian, eigenvalues:    ", paste(format(range(x$eigenvalues), digits = digits),
         collapse = " to "
-      ), "\n",
+      ), " (", x$source, ")\n",
       sep = ""
     )
   }

@@ -64,7 +64,7 @@ profile.ember_lmm <- function(fitted, which = NULL, alphamax = 0.01, signames = 
 # The profile at given values of |zeta|.
 profile_fit <- function(fit, which, zetas, signames, control, call) {
   parameters <- profiled_parameters(fit, signames)
-  chosen <- parameters[match_parameters(which, parameters, call, "which"), ]
+  chosen <- parameters[chosen_parameters(which, parameters, call, "which"), ]
   curves <- native_mixed_profile(fit, chosen, zetas, control, call)
   names(curves) <- chosen$name
   warn_profile(curves, fit, call)
@@ -96,7 +96,7 @@ profiled_parameters <- function(fit, signames) {
 }
 
 # Rows of the table that the user's names, numbers or "theta_" and "beta_" stand for.
-match_parameters <- function(which, parameters, call, argument) {
+chosen_parameters <- function(which, parameters, call, argument) {
   all <- seq_len(nrow(parameters))
   if (is.null(which)) {
     return(all)
@@ -206,7 +206,7 @@ confint.ember_lmm <- function(object, parm = NULL, level = 0.95,
 # lme4's: NA for the parameters of the random effects.
 wald_intervals <- function(fit, parm, level, signames, call) {
   parameters <- profiled_parameters(fit, signames)
-  chosen <- parameters[match_parameters(parm, parameters, call, "parm"), ]
+  chosen <- parameters[chosen_parameters(parm, parameters, call, "parm"), ]
   half <- stats::qnorm((1 + level) / 2) * sqrt(diag(fit$vcov_beta))
   fixed <- ifelse(chosen$kind == "coefficient", chosen$place, NA_integer_)
   intervals <- cbind(fit$beta - half, fit$beta + half)[fixed, , drop = FALSE]
@@ -216,7 +216,7 @@ wald_intervals <- function(fit, parm, level, signames, call) {
 
 boot_intervals <- function(fit, parm, level, nsim, type, signames, call, ...) {
   parameters <- profiled_parameters(fit, signames)
-  chosen <- match_parameters(parm, parameters, call, "parm")
+  chosen <- chosen_parameters(parm, parameters, call, "parm")
   draws <- bootstrap(fit, nsim, ...)
   intervals <- stats::confint(draws, level = level, type = type)
   # The bootstrap of a model with dispersion has a standard deviation for every group.
@@ -240,7 +240,7 @@ confint.ember_profile <- function(object, parm = NULL, level = 0.95, ...) {
   }
   parameters <- attr(object, "parameters")
   parameters$kind <- ifelse(parameters$type == "real", "coefficient", "random")
-  chosen <- parameters[match_parameters(parm, parameters, call, "parm"), ]
+  chosen <- parameters[chosen_parameters(parm, parameters, call, "parm"), ]
   height <- stats::qnorm((1 + level) / 2)
   intervals <- t(vapply(seq_len(nrow(chosen)), function(k) {
     profile_interval(profile_points(object, chosen$name[[k]]), chosen$type[[k]], height)
@@ -358,7 +358,7 @@ plot.ember_profile <- function(x, which = NULL, what = c("zeta", "density"),
   what <- match_choice("what", call)
   parameters <- attr(x, "parameters")
   parameters$kind <- ifelse(parameters$type == "real", "coefficient", "random")
-  names <- parameters$name[match_parameters(which, parameters, call, "which")]
+  names <- parameters$name[chosen_parameters(which, parameters, call, "which")]
   names <- names[names %in% x$.par]
   old <- graphics::par(mfrow = grDevices::n2mfrow(max(length(names), 1L)), mar = c(4, 4, 1, 1))
   on.exit(graphics::par(old))

@@ -267,6 +267,14 @@ test_that("the facts of convergence are those of the criterion", {
   expect_lt(facts$distance, 1e-6)
   expect_length(facts$eigenvalues, 3L)
   expect_true(all(facts$eigenvalues > 0))
+  expect_equal(eigen(fit$convergence$hessian)$values, facts$eigenvalues, tolerance = 1e-6)
+  criterion <- getME(fit, "devfun")
+  unit <- diag(3) * 1e-3
+  second <- function(k) {
+    values <- vapply(c(-1, 0, 1), function(step) criterion(fit$theta + step * unit[k, ]), 0)
+    sum(values * c(1, -2, 1)) / 1e-6
+  }
+  expect_equal(diag(fit$convergence$hessian), vapply(1:3, second, 0), tolerance = 1e-3)
   expect_identical(facts$singular, character())
   expect_output(print(facts), "Converged in")
   expect_error(convergence(1), class = "ember_error_argument")
