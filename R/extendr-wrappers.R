@@ -32,11 +32,11 @@ mixed_kenward_roger <- function(fit) .Call(wrap__mixed_kenward_roger, fit)
 #' @noRd
 mixed_satterthwaite <- function(fit) .Call(wrap__mixed_satterthwaite, fit)
 
-#' Covariances of random effects given the data; see `native_mixed_conditional_variances()`.
+#' Covariances of random effects given the data; see `native_mixed_effect_variances()`.
 #' @noRd
 mixed_conditional_variances <- function(fit) .Call(wrap__mixed_conditional_variances, fit)
 
-#' Variances of predictions; see `native_mixed_prediction_variances()`.
+#' Variances of predictions; see `native_mixed_error_variances()`.
 #' @noRd
 mixed_prediction_variances <- function(fit, newdata, fixed) .Call(wrap__mixed_prediction_variances, fit, newdata, fixed)
 

@@ -73,7 +73,7 @@ trace_table <- function(trace) {
     step = trace$step
   )
   # data.frame() takes as long as the fit of a small mixed model.
-  attr(table, "row.names") <- .set_row_names(length(table$iteration))
+  attr(table, "row.names") <- .set_row_names(length(trace$iteration)) # nolint: object_name_linter.
   class(table) <- "data.frame"
   table
 }

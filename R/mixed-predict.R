@@ -132,7 +132,7 @@ prediction_variances <- function(fit, rows, fixed, call) {
   variance <- rep(NA_real_, length(complete))
   if (any(complete)) {
     kept <- keep_joint_rows(joint, complete)
-    variance[complete] <- native_mixed_prediction_variances(fit, kept, fixed, call)
+    variance[complete] <- native_mixed_error_variances(fit, kept, fixed, call)
   }
   variance
 }

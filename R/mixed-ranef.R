@@ -78,7 +78,7 @@ chosen_groups <- function(groups, whichel, call) {
 
 # Per factor an array (effects x effects x levels); a list of them where several terms share it.
 conditional_variances <- function(fit, groups = joined_terms(fit), call = rlang::caller_env()) {
-  arrays <- native_mixed_conditional_variances(fit, call = call)
+  arrays <- native_mixed_effect_variances(fit, call = call)
   lapply(groups, function(terms) {
     parts <- lapply(fit$random[terms], function(term) {
       block <- arrays[[term$core]][term$positions, term$positions, , drop = FALSE]

@@ -35,7 +35,7 @@ stacked_derivatives <- function(native) {
 
 # For each core term an array q x q x levels; times sigma^2 the covariance of its effects given the
 # data and the fixed effects.
-native_mixed_conditional_variances <- function(fit, call) {
+native_mixed_effect_variances <- function(fit, call) {
   blocks <- native_result(mixed_conditional_variances(native_mixed_model(fit)), call)
   Map(
     function(block, width) array(block, c(width, width, length(block) / width^2)),
@@ -45,7 +45,7 @@ native_mixed_conditional_variances <- function(fit, call) {
 
 # Variance of x'beta-hat + z'b-hat - (x'beta + z'b) for rows list(x, terms) in the form of
 # mixed_rows(); x has the columns that the fit kept. Code 0 is a new level, NA leaves the term out.
-native_mixed_prediction_variances <- function(fit, newdata, fixed = TRUE, call) {
+native_mixed_error_variances <- function(fit, newdata, fixed = TRUE, call) {
   n <- nrow(newdata$x)
   all <- matrix(0, n, length(fit$design$columns))
   all[, match(names(fit$beta), fit$design$columns)] <- as.matrix(newdata$x)

@@ -48,7 +48,7 @@ compare_case <- function(name, case) {
   fit <- function(program, threads = 1L, repeats = 5L) {
     measure(program, "fit", case, threads, repeats, case$calls)
   }
-  # One fit in a process: the peak of several holds what R has not yet collected of the earlier ones.
+  # One fit in a process: the peak of several holds what R has not yet collected.
   extra <- function(program) {
     measure(program, "fit", case)$peak - measure(program, "none", case)$peak
   }

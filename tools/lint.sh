@@ -14,6 +14,10 @@ Rscript -e '
   files <- list.files(c("R", "tests", "tools", "bench"), "[.]R$", recursive = TRUE,
                       full.names = TRUE)
   files <- setdiff(files, "R/extendr-wrappers.R")
+  # What lintr is to find defined: the package, the helpers of its tests and testthat.
+  library(testthat)
+  known <- attach(NULL, name = "known")
+  for (file in c(Sys.glob("R/*.R"), Sys.glob("tests/testthat/helper-*.R"))) sys.source(file, known)
   lints <- lapply(files[!grepl("/target/", files)], lintr::lint)
   for (found in lints) if (length(found)) print(found)
   quit(status = as.integer(sum(lengths(lints)) > 0L))' || status=1

@@ -55,12 +55,13 @@ peer_cases <- function() {
 
 # The call finds its data where the formula was written, as lmerTest wants it.
 fit_case <- function(case, fitter = quote(lmm), ...) {
-  data <- case[[2L]]
-  control <- if (!identical(fitter, quote(lmm))) fixed_theta()
+  here <- list2env(list(data = case[[2L]], control = fixed_theta_of(fitter)))
   formula <- case[[1L]]
-  environment(formula) <- environment()
-  eval(as.call(c(fitter, list(formula, data = quote(data)), case[-(1:2)], list(...))))
+  environment(formula) <- here
+  eval(as.call(c(fitter, list(formula, data = quote(data)), case[-(1:2)], list(...))), here)
 }
+
+fixed_theta_of <- function(fitter) if (!identical(fitter, quote(lmm))) fixed_theta()
 
 fixed_theta <- function() lme4::lmerControl(optimizer = NULL, calc.derivs = FALSE)
 

@@ -15,7 +15,7 @@ herd <- local({
 
 weighted_lmer <- function(formula, data, REML) { # nolint: object_name_linter.
   suppressMessages(suppressWarnings(lme4::lmer(
-    formula, data, REML = REML, weights = w,
+    formula, data, REML = REML, weights = w, # nolint: object_usage_linter.
     control = lme4::lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10))
   )))
 }
@@ -267,7 +267,6 @@ test_that("the facts of convergence are those of the criterion", {
   expect_lt(facts$distance, 1e-6)
   expect_length(facts$eigenvalues, 3L)
   expect_true(all(facts$eigenvalues > 0))
-  expect_equal(eigen(fit$convergence$hessian)$values, facts$eigenvalues, tolerance = 1e-6)
   criterion <- getME(fit, "devfun")
   unit <- diag(3) * 1e-3
   second <- function(k) {

@@ -140,7 +140,7 @@ fn stacked(matrices: &[DMatrix<f64>]) -> Vec<f64> {
         .collect()
 }
 
-/// Covariances of random effects given the data; see `native_mixed_conditional_variances()`.
+/// Covariances of random effects given the data; see `native_mixed_effect_variances()`.
 /// @noRd
 #[extendr]
 fn mixed_conditional_variances(fit: List) -> Result<List> {
@@ -153,7 +153,7 @@ fn mixed_conditional_variances(fit: List) -> Result<List> {
     )))
 }
 
-/// Variances of predictions; see `native_mixed_prediction_variances()`.
+/// Variances of predictions; see `native_mixed_error_variances()`.
 /// @noRd
 #[extendr]
 fn mixed_prediction_variances(fit: List, newdata: List, fixed: bool) -> Result<Vec<f64>> {
