@@ -20,8 +20,8 @@
 #' * `gradient`, the largest absolute derivative of the criterion by an entry of theta;
 #' * `distance`, the estimated distance of the criterion to its minimum;
 #' * `eigenvalues` of the Hessian, decreasing, with every entry of theta in the unit in which the
-#'   data see it (so that the units of the predictors do not matter): all positive at a minimum, small next to the largest
-#'   where the data hardly determine a combination of parameters;
+#'   data see it (so that the units of the predictors do not matter): all positive at a minimum,
+#'   small next to the largest where the data hardly determine a combination of parameters;
 #' * `source` of the Hessian: `"differences of the gradient"`, or `"average information"` where
 #'   these would take longer than the fit;
 #' * `singular`, the labels of the terms whose covariance matrix is singular, and `words`, what that
