@@ -20,9 +20,9 @@ mixed_simulate <- function(rows, structure, law, first, count, seed) .Call(wrap_
 #' @noRd
 mixed_fit <- function(rows, structure, known, reml, method, start, control) .Call(wrap__mixed_fit, rows, structure, known, reml, method, start, control)
 
-#' The criterion at the fit's parameters; see `native_mixed_criterion()`.
+#' The criterion at several theta, one behind the other; see `native_mixed_criterion()`.
 #' @noRd
-mixed_criterion <- function(fit) .Call(wrap__mixed_criterion, fit)
+mixed_criterion <- function(fit, theta) .Call(wrap__mixed_criterion, fit, theta)
 
 #' Covariances for Kenward and Roger's tests; see `native_mixed_kenward_roger()`.
 #' @noRd

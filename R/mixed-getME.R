@@ -10,7 +10,8 @@
 #' `flist`, `cnms`; parameters `theta`, `beta`, `fixef`, `sigma`, `Lambda`, `Lambdat`, `Lind`,
 #' `Tlist`, `ST`, `lower`; effects `b`, `u`; factors `L`, `RX`, `RZX`; sizes `n`, `N`, `p`, `q`,
 #' `p_i`, `l_i`, `q_i`, `k`, `m`, `m_i`, `n_rtrms`, `n_rfacs`, `Gp`, `Tp`; and `REML`, `is_REML`,
-#' `devcomp`, `devfun` (the criterion as a function of theta). Matrices that involve the response or
+#' `devcomp`, `devfun` (the criterion as a function of theta, or of a matrix with a theta in each
+#' row: many points in one call share the pass over the data). Matrices that involve the response or
 #' the residual variance of a row are weighted as in lme4.
 #'
 #' @param object A fit of [lmm()].
@@ -122,12 +123,17 @@ scale_and_shape <- function(fit, term) {
 as.function.ember_lmm <- function(x, ...) criterion_function(x)
 
 criterion_function <- function(fit) {
+  count <- length(fit$theta)
   function(theta) {
     call <- rlang::current_env()
-    if (!is.numeric(theta) || length(theta) != length(fit$theta) || !all(is.finite(theta))) {
-      abort_argument("theta", paste("must be", length(fit$theta), "numbers."), NULL, call)
+    numbers <- is.numeric(theta) && all(is.finite(theta))
+    if (!numbers || (if (is.matrix(theta)) ncol(theta) else length(theta)) != count) {
+      abort_argument(
+        "theta", paste0("must be ", count, " numbers, or a matrix with ", count, " columns."), NULL,
+        call
+      )
     }
-    native_mixed_criterion(fit, theta, call)
+    native_mixed_criterion(fit, if (is.matrix(theta)) t(theta) else theta, call)
   }
 }
 

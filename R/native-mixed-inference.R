@@ -10,10 +10,10 @@ native_mixed_model <- function(fit) {
   )
 }
 
-# The criterion at other theta; what the criterion does not profile out stays as it is in the fit.
+# The criterion at other theta, one after the other in `theta`; what the criterion does not profile
+# out stays as it is in the fit.
 native_mixed_criterion <- function(fit, theta, call) {
-  fit$theta <- theta
-  native_result(mixed_criterion(native_mixed_model(fit)), call)
+  native_result(mixed_criterion(native_mixed_model(fit), as.double(theta)), call)
 }
 
 # list(vcov, vcov_adjusted, derivatives (p x p x r), covariance (r x r)); r are the variances and

@@ -102,8 +102,7 @@ compare_parts <- function(all_cases) {
     list("refit in a bootstrap of 1000, sleepstudy, µs", "sleepstudy", "bootstrap", 1e3, 50),
     list("refit() called from R, herd, µs", "herd", "refit", 1e6, NA, calls = 200L),
     list("refit() called from R, sleepstudy, µs", "sleepstudy", "refit", 1e6, NA, calls = 200L),
-    list("one evaluation of the criterion, InstEval, ms", "InstEval", "evaluation", 1e3, 10,
-      calls = 20L),
+    list("one of 40 evaluations of the criterion, InstEval, ms", "InstEval", "evaluation", 25, 10),
     list("Kenward-Roger summary, 6,000 rows of InstEval, s", "InstEval", "kenward_roger", 1, 5)
   )
   parts <- Filter(\(part) wanted(part[[2L]]), parts)

@@ -43,8 +43,11 @@ test_that("the criterion can be evaluated elsewhere", {
   criterion <- getME(fit, "devfun")
   expect_equal(criterion(c(1, 0.1, 0.5)), theirs(c(1, 0.1, 0.5)), tolerance = 1e-10)
   expect_equal(criterion(fit$theta), fit$criterion)
+  points <- rbind(fit$theta, c(1, 0.1, 0.5), c(0, 0, 0))
+  expect_identical(criterion(points), apply(points, 1L, criterion))
   expect_equal(as.function(fit)(fit$theta), fit$criterion)
   expect_error(criterion(1), class = "ember_error_argument")
+  expect_error(criterion(points[, 1:2]), class = "ember_error_argument")
 })
 
 test_that("unknown components are named in the error", {

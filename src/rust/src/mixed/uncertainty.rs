@@ -83,16 +83,21 @@ fn missing(name: &'static str) -> Error {
     }
 }
 
-/// The criterion at the fit's parameters; see `native_mixed_criterion()`.
+/// The criterion at several theta, one behind the other; see `native_mixed_criterion()`.
 /// @noRd
 #[extendr]
-fn mixed_criterion(fit: List) -> Result<f64> {
-    let fit = FitList::read(&fit)?;
+fn mixed_criterion(fit: List, theta: Robj) -> Result<Vec<f64>> {
+    let mut fit = FitList::read(&fit)?;
     let statistics = fit.statistics()?;
-    let problem = fit.problem(&statistics)?;
+    let points = theta.as_real_slice().ok_or_else(|| missing("theta"))?;
     let mut factor = Factor::new(&statistics, &fit.structure)?;
-    let coordinates = problem.locate(&fit.parameters);
-    Ok(problem.criterion(&mut factor, &coordinates)?)
+    let mut values = Vec::new();
+    for point in points.chunks_exact(fit.structure.parameters()) {
+        fit.parameters.theta = point.to_vec();
+        let problem = fit.problem(&statistics)?;
+        values.push(problem.criterion(&mut factor, &problem.locate(&fit.parameters))?);
+    }
+    Ok(values)
 }
 
 /// Covariances for Kenward and Roger's tests; see `native_mixed_kenward_roger()`.
