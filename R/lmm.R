@@ -166,7 +166,7 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   fit <- new_lmm(model, native, nrow(frame))
   inform_aliased(fit)
   inform_singular(fit)
-  warn_perfect(fit, max(abs(range(design$rows$y))), here)
+  warn_perfect(fit, max(abs(limits_of(design$rows$y))), here)
   warn_status(fit, here)
   fit
 }
