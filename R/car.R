@@ -13,7 +13,7 @@
 #' car::Anova(fit)
 #' car::linearHypothesis(fit, "MachineB = MachineC")
 #' @exportS3Method car::Anova
-Anova.ember_lmm <- function(mod, type = c("II", "III", 2, 3), test.statistic = c("Chisq", "F"),
+Anova.ember_mixed <- function(mod, type = c("II", "III", 2, 3), test.statistic = c("Chisq", "F"),
                             vcov. = NULL, singular.ok = type == "II", ...) {
   call <- rlang::current_env()
   type <- wald_type(type, call)
@@ -119,7 +119,7 @@ wald_test <- function(hypothesis, fit, covariance, statistic, rhs = 0, moments =
 #' @rdname lmm_fixed_tests
 #' @param hypothesis.matrix,rhs,verbose As in [car::linearHypothesis()].
 #' @exportS3Method car::linearHypothesis
-linearHypothesis.ember_lmm <- function(model, hypothesis.matrix, rhs = NULL, vcov. = NULL,
+linearHypothesis.ember_mixed <- function(model, hypothesis.matrix, rhs = NULL, vcov. = NULL,
                                        test = c("Chisq", "F"), singular.ok = FALSE,
                                        verbose = FALSE, ...) {
   call <- rlang::current_env()
@@ -175,7 +175,7 @@ hypothesis_table <- function(fit, test, statistic, words, supplied) {
 #' @rdname lmm_fixed_tests
 #' @param g.,parameterNames As in [car::deltaMethod()].
 #' @exportS3Method car::deltaMethod
-deltaMethod.ember_lmm <- function(object, g., vcov. = stats::vcov,
+deltaMethod.ember_mixed <- function(object, g., vcov. = stats::vcov,
                                   parameterNames = names(fixef(object)), ...) {
   estimates <- stats::setNames(fixef(object), parameterNames)
   car::deltaMethod(estimates, g., as.matrix(value_or_call(vcov., object)), ...)

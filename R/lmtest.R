@@ -4,7 +4,7 @@
 #'   which means z tests.
 #' @param save Keep the fit in the result?
 #' @exportS3Method lmtest::coeftest
-coeftest.ember_lmm <- function(x, vcov. = NULL, df = NULL,
+coeftest.ember_mixed <- function(x, vcov. = NULL, df = NULL,
                                ddf = c("Satterthwaite", "Kenward-Roger", "none"), ...,
                                save = FALSE) {
   call <- rlang::current_env()
@@ -28,7 +28,7 @@ coeftest.ember_lmm <- function(x, vcov. = NULL, df = NULL,
 #' @param parm Names or numbers of fixed effects; by default all.
 #' @param level Coverage of the intervals.
 #' @exportS3Method lmtest::coefci
-coefci.ember_lmm <- function(x, parm = NULL, level = 0.95, vcov. = NULL, df = NULL,
+coefci.ember_mixed <- function(x, parm = NULL, level = 0.95, vcov. = NULL, df = NULL,
                              ddf = c("Satterthwaite", "Kenward-Roger", "none"), ...) {
   call <- rlang::current_env()
   table <- fixed_errors(x, vcov., df, match_choice("ddf", call), call, ...)

@@ -68,8 +68,8 @@ bootstrap <- function(fit, replicates = 1000, statistic = NULL, use_u = FALSE,
 }
 
 check_bootstrap <- function(fit, statistic, use_u, progress, call) {
-  if (!inherits(fit, "ember_lmm")) {
-    abort_argument("fit", "must be a fit of `lmm()`.", call = call)
+  if (!inherits(fit, "ember_mixed")) {
+    abort_argument("fit", "must be a fit of `lmm()` or `glmm()`.", call = call)
   }
   if (!is.null(statistic) && !is.function(statistic)) {
     abort_argument("statistic", "must be a function of a fit, or NULL.", call = call)

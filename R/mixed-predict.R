@@ -177,7 +177,7 @@ joint_terms <- function(fit, rows) {
 
 # z' Sigma z of some effects of a term.
 marginal_variances <- function(fit, k, part, effects) {
-  sigma <- tcrossprod(fit$sigma * relative_factor(fit, fit$random[[k]]))
+  sigma <- tcrossprod(random_scale(fit) * relative_factor(fit, fit$random[[k]]))
   z <- part$columns[, effects, drop = FALSE]
   rowSums((z %*% sigma[effects, effects, drop = FALSE]) * z)
 }

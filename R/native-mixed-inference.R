@@ -53,7 +53,7 @@ native_mixed_error_variances <- function(fit, newdata, fixed = TRUE, call) {
   unscaled <- native_result(
     mixed_prediction_variances(native_mixed_model(fit), rows, fixed), call
   )
-  fit$sigma^2 * unscaled
+  random_scale(fit)^2 * unscaled
 }
 
 # The diagonal of the hat matrix.
