@@ -10,6 +10,7 @@
 
 pub mod em;
 pub mod error;
+pub mod glmm;
 pub mod linalg;
 pub mod mixed;
 pub mod mixture;
