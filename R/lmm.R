@@ -130,7 +130,7 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   }
   check_mixed_data(data, here)
   if (!is_flag(REML)) abort_argument("REML", "must be TRUE or FALSE.", NULL, here)
-  method <- check_mixed_method(method, here)
+  method <- match_choice("method", here)
   check_control(control, here)
   action <- check_na_action(na.action, here)
   contrasts <- check_contrasts(contrasts, here)
