@@ -11,6 +11,7 @@
 pub mod cloning;
 pub mod em;
 pub mod error;
+pub mod glmm;
 pub mod linalg;
 pub mod mixed;
 pub mod mixture;
