@@ -21,7 +21,8 @@ Anova.ember_mixed <- function(mod, type = c("II", "III", 2, 3), test.statistic =
   refuse_aliased(mod, singular.ok, call)
   covariance <- tested_covariance(mod, vcov., statistic, call, ...)
   hypotheses <- wald_hypotheses(mod, type, covariance)
-  rows <- lapply(hypotheses, wald_test, fit = mod, covariance = covariance, statistic = statistic)
+  moments <- if (statistic == "F") df_kenward_roger(mod, call)
+  rows <- lapply(hypotheses, wald_test, mod, covariance, statistic, moments = moments)
   table <- as.data.frame(do.call(rbind, rows))
   names(table) <- if (statistic == "F") {
     c("F", "Df", "Df.res", "Pr(>F)")
@@ -101,13 +102,13 @@ regression <- function(own, above, covariance) {
   t(solve(above %*% covariance %*% t(above), crossed))
 }
 
-wald_test <- function(hypothesis, fit, covariance, statistic, rhs = 0) {
+wald_test <- function(hypothesis, fit, covariance, statistic, rhs = 0, moments = NULL) {
   rank <- nrow(hypothesis)
   if (rank == 0L) {
     return(if (statistic == "F") c(NA, 0, NA, NA) else c(NA, 0, NA))
   }
   if (statistic == "F") {
-    test <- contrast_test(fit, hypothesis, ddf = "Kenward-Roger", joint = TRUE)
+    test <- contrast_test(fit, hypothesis, "Kenward-Roger", joint = TRUE, moments = moments)
     return(c(test$statistic, rank, test$den_df, test$p_value))
   }
   difference <- hypothesis %*% fixef(fit) - rhs

@@ -130,7 +130,7 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   }
   check_mixed_data(data, here)
   if (!is_flag(REML)) abort_argument("REML", "must be TRUE or FALSE.", NULL, here)
-  method <- check_mixed_method(method, here)
+  method <- match_choice("method", here)
   check_control(control, here)
   action <- check_na_action(na.action, here)
   contrasts <- check_contrasts(contrasts, here)
@@ -166,7 +166,7 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   fit <- new_lmm(model, native, nrow(frame))
   inform_aliased(fit)
   inform_singular(fit)
-  warn_perfect(fit, max(abs(range(design$rows$y))), here)
+  warn_perfect(fit, max(abs(limits_of(design$rows$y))), here)
   warn_status(fit, here)
   fit
 }

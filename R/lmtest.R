@@ -31,12 +31,11 @@ coeftest.ember_mixed <- function(x, vcov. = NULL, df = NULL,
 coefci.ember_mixed <- function(x, parm = NULL, level = 0.95, vcov. = NULL, df = NULL,
                              ddf = c("Satterthwaite", "Kenward-Roger", "none"), ...) {
   call <- rlang::current_env()
+  check_level(level, call)
   table <- fixed_errors(x, vcov., df, match_choice("ddf", call), call, ...)
   tails <- c((1 - level) / 2, (1 + level) / 2)
   limits <- table$estimate + table$error * outer(table$df, tails, \(df, p) stats::qt(p, df))
-  dimnames(limits) <- list(
-    names(table$estimate), paste(format(100 * tails, trim = TRUE, digits = 3L), "%")
-  )
+  dimnames(limits) <- list(names(table$estimate), percent_names(level))
   if (is.null(parm)) limits else limits[parm, , drop = FALSE]
 }
 

@@ -47,9 +47,7 @@ profile.ember_mixed <- function(fitted, which = NULL, alphamax = 0.01, signames 
                               threads = fitted$control$threads,
                               progress = fitted$control$progress, ...) {
   call <- rlang::current_env()
-  if (!is_number(alphamax) || alphamax <= 0 || alphamax >= 1) {
-    abort_argument("alphamax", "must be one number between 0 and 1.", call = call)
-  }
+  check_level(alphamax, call, "alphamax")
   if (!is_flag(signames)) abort_argument("signames", "must be TRUE or FALSE.", call = call)
   control <- fitted$control
   control$threads <- check_count(threads, "threads", 1024L, call)
@@ -211,9 +209,7 @@ confint.ember_mixed <- function(object, parm = NULL, level = 0.95,
                               boot.type = c("perc", "basic", "norm"), # nolint: object_name_linter.
                               oldNames = TRUE, ...) { # nolint: object_name_linter.
   call <- rlang::current_env()
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be one number between 0 and 1.", call = call)
-  }
+  check_level(level, call)
   if (!is_flag(oldNames)) abort_argument("oldNames", "must be TRUE or FALSE.", call = call)
   method <- match_choice("method", call)
   type <- match_choice("boot.type", call)
@@ -252,18 +248,11 @@ boot_intervals <- function(fit, parm, level, nsim, type, signames, call, ...) {
   intervals[chosen, , drop = FALSE]
 }
 
-percent_names <- function(level) {
-  tails <- c((1 - level) / 2, (1 + level) / 2)
-  paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3L), "%")
-}
-
 #' @rdname confint.ember_mixed
 #' @export
 confint.ember_profile <- function(object, parm = NULL, level = 0.95, ...) {
   call <- rlang::current_env()
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be one number between 0 and 1.", call = call)
-  }
+  check_level(level, call)
   parameters <- attr(object, "parameters")
   parameters$kind <- ifelse(parameters$type == "real", "coefficient", "random")
   chosen <- parameters[chosen_parameters(parm, parameters, call, "parm"), ]
