@@ -92,34 +92,11 @@ run_jags <- function(case, clones) {
   list(draws = draws, cpu = spent[["user.self"]] + spent[["sys.self"]], wall = spent[["elapsed"]])
 }
 
-# dclone's dcdiag() of one fit (see its lambdamax.diag() and chisq.diag()), written anew.
-clone_diagnostics <- function(draws) {
-  stacked <- as.matrix(draws)
-  covariance <- stats::cov(stacked)
-  distance <- sort(stats::mahalanobis(stacked, colMeans(stacked), covariance))
-  quantile <- stats::qchisq(stats::ppoints(length(distance), 0.5), ncol(stacked))
-  c(
-    lambda.max = eigen(covariance, TRUE, TRUE)$values[[1L]],
-    ms.error = mean((distance - quantile)^2), r.squared = 1 - stats::cor(quantile, distance)^2,
-    r.hat = if (coda::nchain(draws) > 1L) coda::gelman.diag(draws)$mpsrf else NA
-  )
-}
-
 # A table of what was measured: case, clones, quantity, name, value.
 jags_figures <- function(name, clones) {
   case <- jags_cases[[name]]
   run <- run_jags(case, clones)
-  stacked <- as.matrix(run$draws)
-  rows <- function(quantity, name, value) data.frame(quantity, name, value = as.vector(value))
-  tables <- lapply(case$monitored, function(parameters) {
-    found <- clone_diagnostics(run$draws[, parameters])
-    rows(names(found), paste(parameters, collapse = ", "), found)
-  })
-  cbind(case = name, clones = clones, rbind(
-    rows(c("cpu", "wall", "draws"), "", c(run$cpu, run$wall, nrow(stacked))),
-    rows("ess", colnames(stacked), coda::effectiveSize(run$draws)),
-    rows("mean", colnames(stacked), colMeans(stacked)),
-    rows("sd", colnames(stacked), apply(stacked, 2L, stats::sd)),
-    do.call(rbind, tables)
+  data.frame(case = name, clones = clones, rbind(
+    rows_of(c("cpu", "wall"), "", c(run$cpu, run$wall)), describe_draws(run$draws, case$monitored)
   ))
 }

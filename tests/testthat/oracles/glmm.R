@@ -133,10 +133,9 @@ criterion_of <- function(case, design) {
       root <- chol(as.matrix(at$mode$information[own, own]))
       points <- at$mode$u[own] + backsolve(root, t(grid))
       eta <- at$fixed[here] + z[here, own, drop = FALSE] %*% points
-      part <- design
-      for (name in c("y", "trials", "weights")) part[[name]] <- design[[name]][here]
-      joint <- colSums(apply(eta, 2L, \(one) row_density(case, part, one, at$shape)) |>
-        matrix(length(here))) - colSums(points^2) / 2 + rowSums(grid^2) / 2 + log_w
+      part <- lapply(design[c("y", "trials", "weights")], \(own) rep(own[here], ncol(points)))
+      density <- matrix(row_density(case, part, c(eta), at$shape), length(here))
+      joint <- colSums(density) - colSums(points^2) / 2 + rowSums(grid^2) / 2 + log_w
       top <- max(joint)
       total <- total + top + log(sum(exp(joint - top))) - sum(log(diag(root)))
     }
@@ -164,9 +163,13 @@ by_glmmTMB <- function(case, design) {
   if (case$link == "cauchit") {
     return(NULL)
   }
-  extra <- list()
+  # The links identity, inverse and log of a proportion have no mean at zero coefficients.
+  mean <- stats::weighted.mean(design$y / design$trials, design$trials)
+  level <- if (case$link == "log") log(mean) else make.link(case$link)$linkfun(mean)
+  extra <- list(start = list(beta = c(level, rep(0, ncol(design$x) - 1L))))
   if (!is.null(case$shape)) {
-    extra <- list(start = list(betad = log(case$shape)), map = list(betad = factor(NA)))
+    extra$start$betad <- log(case$shape)
+    extra$map <- list(betad = factor(NA))
   }
   # glmmTMB (1.1.5) takes `||` apart, but loses its own names; two terms are the same model.
   case$formula <- lme4_terms(case$formula)
