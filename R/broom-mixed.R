@@ -16,13 +16,13 @@
 #'   `cov`.
 #' @param conf.int,conf.level Whether to add confidence intervals, and their coverage.
 #' @param conf.method `"Wald"` (with the degrees of freedom of `ddf.method`), `"profile"` or
-#'   `"boot"`, as in [confint()][confint.ember_lmm]. There are no Wald intervals for `"ran_pars"`.
+#'   `"boot"`, as in [confint()][confint.ember_mixed]. There are no Wald intervals for `"ran_pars"`.
 #' @param ddf.method Degrees of freedom: `"Satterthwaite"`, `"Kenward-Roger"`, or `"lme4"` for none
 #'   (and no p-values).
 #' @param data Data to which `augment()` adds columns; by default the model frame.
 #' @param newdata New data to predict, instead of `data`; levels that the fit does not know have
 #'   random effects of zero.
-#' @param ... Passed to [confint()][confint.ember_lmm] by `tidy()`; otherwise not used.
+#' @param ... Passed to [confint()][confint.ember_mixed] by `tidy()`; otherwise not used.
 #' @returns A data frame (a tibble where the package tibble is installed). `tidy()`: `effect`,
 #'   `group`, `level` (where levels are listed), `term` (such as `sd__(Intercept)`), `estimate`,
 #'   `std.error`, `statistic`, `df`, `p.value`, `conf.low`, `conf.high`. `glance()`: one row with
@@ -39,7 +39,7 @@ NULL
 
 #' @rdname lmm_tidiers
 #' @export
-tidy.ember_lmm <- function(x, effects = c("ran_pars", "fixed"), scales = NULL,
+tidy.ember_mixed <- function(x, effects = c("ran_pars", "fixed"), scales = NULL,
                            exponentiate = FALSE, ran_prefix = NULL, conf.int = FALSE,
                            conf.level = 0.95, conf.method = c("Wald", "profile", "boot"),
                            ddf.method = c("Satterthwaite", "Kenward-Roger", "lme4"), ...) {
@@ -193,7 +193,7 @@ stack_tables <- function(tables) {
 
 #' @rdname lmm_tidiers
 #' @export
-glance.ember_lmm <- function(x, ...) {
+glance.ember_mixed <- function(x, ...) {
   out <- data.frame(
     nobs = stats::nobs(x), sigma = stats::sigma(x), logLik = as.numeric(stats::logLik(x)),
     AIC = stats::AIC(x), BIC = stats::BIC(x)
@@ -205,7 +205,7 @@ glance.ember_lmm <- function(x, ...) {
 
 #' @rdname lmm_tidiers
 #' @export
-augment.ember_lmm <- function(x, data = stats::model.frame(x), newdata = NULL, ...) {
+augment.ember_mixed <- function(x, data = stats::model.frame(x), newdata = NULL, ...) {
   call <- rlang::current_env()
   if (!is.null(newdata)) {
     return(as_tibble_if_installed(augment_newdata(x, newdata)))

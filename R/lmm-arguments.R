@@ -59,17 +59,6 @@ check_contrasts <- function(contrasts, call) {
   contrasts
 }
 
-check_mixed_method <- function(method, call) {
-  choices <- c("profile", "em", "px-em")
-  if (identical(method, choices)) {
-    return("profile")
-  }
-  if (!rlang::is_string(method) || !method %in% choices) {
-    abort_argument("method", 'must be "profile", "em" or "px-em".', NULL, call)
-  }
-  method
-}
-
 # One value of `dispersion` per row, from ~ g.
 dispersion_groups <- function(dispersion, data, call) {
   if (is.null(dispersion)) {

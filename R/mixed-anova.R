@@ -34,7 +34,7 @@
 #'
 #'   Goodnight, J. H. (1980). Tests of hypotheses in fixed effects linear models. *Communications in
 #'   Statistics - Theory and Methods* 9, 167-180.
-#' @seealso [drop1.ember_lmm()], [ranova()] for tests of the random effects.
+#' @seealso [drop1.ember_mixed()], [ranova()] for tests of the random effects.
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' anova(fit)
@@ -60,7 +60,7 @@ anova.ember_lmm <- function(object, ..., type = c("III", "II", "I"),
   } else {
     model.names
   }
-  compare_fits(c(list(object), others), labels, refit, call)
+  compare_likelihoods(c(list(object), others), labels, refit, call)
 }
 
 match_type <- function(type, call) {
@@ -129,7 +129,7 @@ sequential_table <- function(fit) {
   )
 }
 
-compare_fits <- function(fits, labels, refit, call) {
+compare_likelihoods <- function(fits, labels, refit, call) {
   sizes <- vapply(fits, stats::nobs, 0)
   if (any(sizes != sizes[[1L]])) {
     abort_argument(
@@ -217,7 +217,7 @@ chisq_tail <- function(statistic, df) {
 #' drop1(fit, test = "F")
 #' @importFrom stats drop1
 #' @export
-drop1.ember_lmm <- function(object, scope = NULL, scale = 0, test = c("none", "Chisq", "F"), k = 2,
+drop1.ember_mixed <- function(object, scope = NULL, scale = 0, test = c("none", "Chisq", "F"), k = 2,
                             ddf = c("Satterthwaite", "Kenward-Roger"), ...) {
   call <- rlang::current_env()
   test <- match_choice("test", call)

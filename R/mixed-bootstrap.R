@@ -68,8 +68,8 @@ bootstrap <- function(fit, replicates = 1000, statistic = NULL, use_u = FALSE,
 }
 
 check_bootstrap <- function(fit, statistic, use_u, progress, call) {
-  if (!inherits(fit, "ember_lmm")) {
-    abort_argument("fit", "must be a fit of `lmm()`.", call = call)
+  if (!inherits(fit, "ember_mixed")) {
+    abort_argument("fit", "must be a fit of `lmm()` or `glmm()`.", call = call)
   }
   if (!is.null(statistic) && !is.function(statistic)) {
     abort_argument("statistic", "must be a function of a fit, or NULL.", call = call)
@@ -262,9 +262,7 @@ print.ember_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L),
 confint.ember_bootstrap <- function(object, parm = seq_along(object$t0), level = 0.95,
                                     type = c("perc", "basic", "norm"), ...) {
   type <- match.arg(type)
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be one number between 0 and 1.")
-  }
+  check_level(level, rlang::current_env())
   labels <- names(object$t0)
   if (is.character(parm)) parm <- match(parm, labels)
   if (anyNA(parm) || any(parm < 1L | parm > length(object$t0))) {
@@ -275,8 +273,7 @@ confint.ember_bootstrap <- function(object, parm = seq_along(object$t0), level =
     bootstrap_interval(object$t0[[j]], object$t[, j], tails, type)
   }, numeric(2L))
   interval <- t(bounds)
-  percent <- paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3L), "%")
-  dimnames(interval) <- list(labels[parm], percent)
+  dimnames(interval) <- list(labels[parm], percent_names(level))
   interval
 }
 

@@ -31,8 +31,8 @@ getME.default <- function(object, name, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @rawNamespace S3method(lme4::getME,ember_lmm)
-getME.ember_lmm <- function(object, name, ...) { # nolint: object_name_linter.
+#' @rawNamespace S3method(lme4::getME,ember_mixed)
+getME.ember_mixed <- function(object, name, ...) { # nolint: object_name_linter.
   if (missing(name) || !is.character(name)) {
     abort_argument("name", "must be the names of components.", NULL, rlang::current_env())
   }
@@ -73,7 +73,7 @@ component_makers <- list(
   },
   A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
   RX = function(fit) {
-    if (length(fit$beta) == 0L) fit$vcov_beta else chol(solve(fit$vcov_beta / fit$sigma^2))
+    if (length(fit$beta) == 0L) fit$vcov_beta else chol(solve(fit$vcov_beta / random_scale(fit)^2))
   },
   RZX = function(fit) fixed_in_random(fit),
   sigma = function(fit) fit$sigma,
@@ -120,7 +120,7 @@ scale_and_shape <- function(fit, term) {
 #' @rdname getME
 #' @param x A fit of [lmm()].
 #' @export
-as.function.ember_lmm <- function(x, ...) criterion_function(x)
+as.function.ember_mixed <- function(x, ...) criterion_function(x)
 
 criterion_function <- function(fit) {
   count <- length(fit$theta)

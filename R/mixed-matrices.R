@@ -131,7 +131,7 @@ joint_covariance <- function(fit) {
   inverse[effects, ] <- as.matrix(lambda %*% inverse[effects, , drop = FALSE])
   inverse[, effects] <- as.matrix(inverse[, effects, drop = FALSE] %*% Matrix::t(lambda))
   names <- c(rownames(fit$vcov_beta), mode_names(fit))
-  covariance <- fit$sigma^2 * (inverse + t(inverse)) / 2
+  covariance <- random_scale(fit)^2 * (inverse + t(inverse)) / 2
   dimnames(covariance) <- list(names, names)
   covariance
 }

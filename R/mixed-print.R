@@ -1,7 +1,7 @@
 # How a mixed model is shown: the sections that print() and summary() share, in lme4's layout.
 
 #' @export
-print.ember_lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+print.ember_mixed <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
   cat(title_line(method_words(x), class(x)[[1L]]), sep = "\n")
   cat(model_lines(x), sep = "\n")
   print_criterion(criterion_table(x), 4L)

@@ -22,8 +22,8 @@
 #' @export
 ranova <- function(model, reduce.terms = TRUE, ...) { # nolint: object_name_linter.
   call <- rlang::current_env()
-  if (!inherits(model, "ember_lmm")) {
-    abort_argument("model", "must be a fit of `lmm()`.", NULL, call)
+  if (!inherits(model, "ember_mixed")) {
+    abort_argument("model", "must be a fit of `lmm()` or `glmm()`.", NULL, call)
   }
   written <- written_terms(model)
   bars <- lapply(written, `[[`, "bar")

@@ -29,8 +29,8 @@ refit.default <- function(object, newresp = NULL, ...) {
 
 #' @rdname refit
 #' @export
-#' @rawNamespace S3method(lme4::refit,ember_lmm)
-refit.ember_lmm <- function(object, newresp = NULL, ...) {
+#' @rawNamespace S3method(lme4::refit,ember_mixed)
+refit.ember_mixed <- function(object, newresp = NULL, ...) {
   call <- rlang::current_env()
   rows <- mixed_rows(object)
   if (!is.null(newresp)) {
@@ -88,7 +88,7 @@ refitML.ember_lmm <- function(x, ...) { # nolint: object_name_linter.
 
 #' @rdname refit
 #' @export
-update.ember_lmm <- function(object, formula., # nolint: object_name_linter.
+update.ember_mixed <- function(object, formula., # nolint: object_name_linter.
                              ..., evaluate = TRUE) {
   call <- object$call
   changes <- match.call(expand.dots = FALSE)$...

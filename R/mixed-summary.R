@@ -49,7 +49,7 @@ summary.ember_lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", 
       residuals = scaled_quantiles(object), ddf = ddf, correlation = correlation,
       call = object$call, fit = object
     ),
-    class = "summary.ember_lmm"
+    class = c("summary.ember_lmm", "summary.ember_mixed")
   )
 }
 
@@ -99,7 +99,7 @@ scaled_quantiles <- function(fit) {
 
 #' @rdname summary.ember_lmm
 #' @export
-print.summary.ember_lmm <- function(x, digits = max(3L, getOption("digits") - 3L),
+print.summary.ember_mixed <- function(x, digits = max(3L, getOption("digits") - 3L),
                                     correlation = NULL,
                                     symbolic.cor = FALSE, # nolint: object_name_linter.
                                     signif.stars = # nolint: object_name_linter.
@@ -179,4 +179,4 @@ print_fixed_correlations <- function(x, correlation, symbolic) {
 }
 
 #' @export
-vcov.summary.ember_lmm <- function(object, ...) object$vcov
+vcov.summary.ember_mixed <- function(object, ...) object$vcov

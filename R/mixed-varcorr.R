@@ -8,6 +8,10 @@ relative_factor <- function(fit, term) {
   lambda
 }
 
+# The standard deviation to which the relative covariance factor is relative: the residual one of a
+# linear model. The effects of a generalized one have no scale.
+random_scale <- function(fit) if (inherits(fit, "ember_lmm")) fit$sigma else 1
+
 # For each grouping factor, in the order of the fit, the numbers of the terms on it.
 joined_terms <- function(fit) {
   groups <- random_groups(fit)
@@ -44,12 +48,12 @@ nlme::VarCorr
 #' fit <- lmm(score ~ Machine + (Machine | Worker), data = nlme::Machines)
 #' VarCorr(fit)
 #' as.data.frame(VarCorr(fit))
-#' @name VarCorr.ember_lmm
+#' @name VarCorr.ember_mixed
 NULL
 
-#' @rdname VarCorr.ember_lmm
+#' @rdname VarCorr.ember_mixed
 #' @export
-VarCorr.ember_lmm <- function(x, sigma = x$sigma, ...) {
+VarCorr.ember_mixed <- function(x, sigma = random_scale(x), ...) {
   blocks <- lapply(x$random, function(term) {
     covariance_block(tcrossprod(sigma * relative_factor(x, term)))
   })
@@ -73,7 +77,7 @@ residual_deviations <- function(fit, sigma = fit$sigma) {
   if (length(fit$dispersion) > 1L) sigma * fit$dispersion
 }
 
-#' @rdname VarCorr.ember_lmm
+#' @rdname VarCorr.ember_mixed
 #' @export
 print.ember_varcorr <- function(x, digits = max(3L, getOption("digits") - 2L), comp = "Std.Dev.",
                                 formatter = format, ...) {
@@ -126,7 +130,7 @@ varcorr_correlations <- function(x, rows, decimals) {
   cells
 }
 
-#' @rdname VarCorr.ember_lmm
+#' @rdname VarCorr.ember_mixed
 #' @export
 as.data.frame.ember_varcorr <- function(x, row.names = NULL, # nolint: object_name_linter.
                                         optional = FALSE, order = c("cov.last", "lower.tri"),

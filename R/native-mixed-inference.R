@@ -53,7 +53,7 @@ native_mixed_error_variances <- function(fit, newdata, fixed = TRUE, call) {
   unscaled <- native_result(
     mixed_prediction_variances(native_mixed_model(fit), rows, fixed), call
   )
-  fit$sigma^2 * unscaled
+  random_scale(fit)^2 * unscaled
 }
 
 # The diagonal of the hat matrix.
@@ -64,12 +64,10 @@ native_mixed_leverages <- function(fit, call) {
 # Profiles `parameters` (a data frame of `kind`, `place`, see mixed_profile()) at these values of
 # |zeta|.
 native_mixed_profile <- function(fit, parameters, zetas, control, call) {
-  control <- native_control(control)
-  if (!is.null(control$show)) control$show <- show_share_done
   native_result(
     suspendInterrupts(mixed_profile(
       native_mixed_model(fit), parameters$kind, as.integer(parameters$place), as.double(zetas),
-      control
+      in_parts(control)
     )),
     call
   )
