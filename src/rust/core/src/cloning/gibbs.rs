@@ -148,7 +148,9 @@ impl<'a> Gibbs<'a> {
         let rows = self.model.statistics.group_rows();
         let dispersion = self.model.dispersion(w);
         let groups = rows.iter().zip(&dispersion);
-        let log_scale: f64 = groups.map(|(&n, ratio)| n as f64 * (sigma * ratio).ln()).sum();
+        let log_scale: f64 = groups
+            .map(|(&n, ratio)| n as f64 * (sigma * ratio).ln())
+            .sum();
         let from = DVector::from_column_slice(&self.rotated)
             - DVector::from_column_slice(factor.rotated_maximum());
         let distance = factor.fixed_root().tr_mul(&from).norm_squared();
@@ -229,7 +231,12 @@ impl<'a> Gibbs<'a> {
                 self.moments.add_spread(statistics, level, &spread);
             }
         }
-        self.draw_clones(sigma / (clones as f64).sqrt(), clones as f64, &residual, rng);
+        self.draw_clones(
+            sigma / (clones as f64).sqrt(),
+            clones as f64,
+            &residual,
+            rng,
+        );
     }
 
     /// Adds `draws` clones that are equal: a draw whose standard deviation is `sigma` instead of σ.
@@ -396,7 +403,8 @@ impl Sampler for Gibbs<'_> {
             Ok(())
         } else {
             Err(Error::Numerical {
-                message: "a chain left the range of numbers: give the variances a proper prior".into(),
+                message: "a chain left the range of numbers: give the variances a proper prior"
+                    .into(),
             })
         }
     }

@@ -29,16 +29,18 @@ pub fn slice(
     // points.
     let steps = rng.random_range(0..=MAX_STEPS);
     for _ in 0..steps {
-        if !(log_density(left) > height) {
+        if log_density(left) > height {
+            left -= width;
+        } else {
             break;
         }
-        left -= width;
     }
     for _ in steps..MAX_STEPS {
-        if !(log_density(right) > height) {
+        if log_density(right) > height {
+            right += width;
+        } else {
             break;
         }
-        right += width;
     }
     for _ in 0..MAX_TRIALS {
         let trial = left + (right - left) * rng.random::<f64>();
@@ -77,8 +79,14 @@ mod tests {
             }
             let mean = sum / f64::from(draws);
             let variance = square / f64::from(draws) - mean * mean;
-            assert!((mean - 0.922_784_335_098_467).abs() < 0.02, "{width} {mean}");
-            assert!((variance - 0.394_934_066_848_226).abs() < 0.02, "{width} {variance}");
+            assert!(
+                (mean - 0.922_784_335_098_467).abs() < 0.02,
+                "{width} {mean}"
+            );
+            assert!(
+                (variance - 0.394_934_066_848_226).abs() < 0.02,
+                "{width} {variance}"
+            );
         }
     }
 }

@@ -50,7 +50,12 @@ impl Mode {
         };
         let conditional = inverse_spd(&self.covariance).and_then(|all| inverse_spd(&part(&all)));
         let usable = |matrix: &DMatrix<f64>| {
-            let mut sizes = matrix.diagonal().into_iter().copied().collect::<Vec<f64>>().into_iter();
+            let mut sizes = matrix
+                .diagonal()
+                .into_iter()
+                .copied()
+                .collect::<Vec<f64>>()
+                .into_iter();
             sizes.all(|v| v.is_finite() && v.sqrt() <= WIDEST)
         };
         let root = match conditional {
@@ -110,7 +115,11 @@ impl Walk {
     pub fn adapt(&mut self, log_ratio: f64) {
         if self.adapting {
             self.steps += 1.0;
-            let acceptance = if log_ratio.is_nan() { 0.0 } else { log_ratio.min(0.0).exp() };
+            let acceptance = if log_ratio.is_nan() {
+                0.0
+            } else {
+                log_ratio.min(0.0).exp()
+            };
             self.log_scale += (acceptance - TARGET) * 2.0 / self.steps.powf(0.6);
         }
     }

@@ -64,7 +64,10 @@ mod tests {
                     let expected = df * (1.0 + same);
                     let error = 5.0 * (expected / draws as f64).sqrt();
                     assert!((mean[(i, j)] - df * same).abs() < error, "{mean}");
-                    assert!((variance[(i, j)] / expected - 1.0).abs() < 0.12, "{variance}");
+                    assert!(
+                        (variance[(i, j)] / expected - 1.0).abs() < 0.12,
+                        "{variance}"
+                    );
                 }
             }
         }

@@ -139,7 +139,9 @@ impl EffectMoments {
 
     /// No draws of residuals r yet, `draws` to come.
     pub fn clear(&mut self, residual: &Residual, draws: f64) {
-        self.scatter.iter_mut().for_each(|scatter| scatter.fill(0.0));
+        self.scatter
+            .iter_mut()
+            .for_each(|scatter| scatter.fill(0.0));
         for (group, residual) in self.groups.iter_mut().zip(&residual.groups) {
             group.square = draws * residual.square;
             group.linear.fill(0.0);

@@ -129,8 +129,7 @@ impl Case {
     fn new(data: &OneWay, terms: &[Term]) -> Self {
         let statistics = cross_products(&data.rows(), 1).unwrap();
         let structure = Structure::full(&[1]);
-        let layout =
-            Layout::new(&structure, statistics.levels(), 1, 1, None, &[], false).unwrap();
+        let layout = Layout::new(&structure, statistics.levels(), 1, 1, None, &[], false).unwrap();
         let prior = Prior::new(&layout, terms).unwrap();
         Case {
             statistics,
@@ -179,7 +178,10 @@ fn clones_bring_the_maximum_and_the_inverse_information() {
             let sd = (inverse[(at, at)] / clones as f64).sqrt();
             // The posterior mean of a variance is off by a skewness of order 1 / K.
             let error = (mean(&x) - maximum).abs() / sd;
-            assert!(error < 4.0 / size.sqrt() + 1.0 / (clones as f64).sqrt(), "{at}: {error}");
+            assert!(
+                error < 4.0 / size.sqrt() + 1.0 / (clones as f64).sqrt(),
+                "{at}: {error}"
+            );
             let ratio = variance(&x) / (sd * sd);
             let allowed = 4.0 * (2.0 / size).sqrt() + 2.0 / clones as f64;
             assert!((ratio - 1.0).abs() < allowed, "{at}: {ratio}");
@@ -227,7 +229,12 @@ fn agree(a: &Draws, b: &Draws, at: usize) {
 fn a_ridge_is_crossed_and_does_not_shrink() {
     let data = OneWay::new(100, 1, 0.5, 0.2, 4);
     let case = Case::new(&data, &priors());
-    let total = data.y.iter().map(|y| (y - mean(&data.y)).powi(2)).sum::<f64>() / 100.0;
+    let total = data
+        .y
+        .iter()
+        .map(|y| (y - mean(&data.y)).powi(2))
+        .sum::<f64>()
+        / 100.0;
     let half = 0.5 * (0.5 * total).ln();
     let mode = Mode {
         w: vec![mean(&data.y), half, half],

@@ -55,7 +55,11 @@ impl Design {
     pub fn term(mut self, levels: usize, slopes: usize, code: impl Fn(usize) -> usize) -> Self {
         let mut rng = stream(98, self.terms.len() as u64);
         let codes = (0..self.n).map(|i| code(i) as i32 + 1).collect();
-        let column = |_| (0..self.n).map(|_| rng.sample::<f64, _>(StandardNormal)).collect();
+        let column = |_| {
+            (0..self.n)
+                .map(|_| rng.sample::<f64, _>(StandardNormal))
+                .collect()
+        };
         let columns = (0..slopes).map(column).collect();
         self.terms.push((codes, levels, columns));
         self
@@ -100,50 +104,53 @@ pub fn priors(layout: &Layout) -> Vec<Term> {
     use ember_core::cloning::parameters::Kind;
     let kinds = layout.coordinate_kinds();
     let mut correlated = Vec::new();
-    let terms = kinds.into_iter().enumerate().filter_map(|(coordinate, kind)| {
-        let (scale, density) = match kind {
-            Kind::Fixed(0) => (Scale::Coordinate, Density::Normal { mean: 0.4, sd: 0.6 }),
-            Kind::Fixed(_) => (
-                Scale::Coordinate,
-                Density::Uniform {
-                    lower: -0.7,
-                    upper: 0.5,
-                },
-            ),
-            Kind::Residual => (
-                Scale::Power(-2.0),
-                Density::Gamma {
-                    shape: 4.0,
-                    rate: 3.0,
-                },
-            ),
-            Kind::Ratio(_) | Kind::Shape => {
-                (Scale::Coordinate, Density::Normal { mean: 0.2, sd: 0.4 })
-            }
-            Kind::Covariance { row, column, .. } if row == column => match row {
-                0 => (Scale::Power(1.0), Density::HalfNormal { sd: 0.8 }),
-                _ => (
-                    Scale::Power(2.0),
-                    Density::Gamma {
-                        shape: 2.0,
-                        rate: 4.0,
+    let terms = kinds
+        .into_iter()
+        .enumerate()
+        .filter_map(|(coordinate, kind)| {
+            let (scale, density) = match kind {
+                Kind::Fixed(0) => (Scale::Coordinate, Density::Normal { mean: 0.4, sd: 0.6 }),
+                Kind::Fixed(_) => (
+                    Scale::Coordinate,
+                    Density::Uniform {
+                        lower: -0.7,
+                        upper: 0.5,
                     },
                 ),
-            },
-            Kind::Covariance { block, .. } => {
-                if correlated.contains(&block) {
-                    return None;
+                Kind::Residual => (
+                    Scale::Power(-2.0),
+                    Density::Gamma {
+                        shape: 4.0,
+                        rate: 3.0,
+                    },
+                ),
+                Kind::Ratio(_) | Kind::Shape => {
+                    (Scale::Coordinate, Density::Normal { mean: 0.2, sd: 0.4 })
                 }
-                correlated.push(block);
-                (Scale::Correlation, Density::SymmetricBeta { shape: 1.5 })
-            }
-        };
-        Some(Term {
-            coordinate,
-            scale,
-            density,
-        })
-    });
+                Kind::Covariance { row, column, .. } if row == column => match row {
+                    0 => (Scale::Power(1.0), Density::HalfNormal { sd: 0.8 }),
+                    _ => (
+                        Scale::Power(2.0),
+                        Density::Gamma {
+                            shape: 2.0,
+                            rate: 4.0,
+                        },
+                    ),
+                },
+                Kind::Covariance { block, .. } => {
+                    if correlated.contains(&block) {
+                        return None;
+                    }
+                    correlated.push(block);
+                    (Scale::Correlation, Density::SymmetricBeta { shape: 1.5 })
+                }
+            };
+            Some(Term {
+                coordinate,
+                scale,
+                density,
+            })
+        });
     terms.collect()
 }
 
@@ -174,8 +181,14 @@ pub fn compare(name: &str, prior: &Prior, chain: &[Vec<f64>]) {
         let error = (variance(&squares) / effective(&squares)).sqrt();
         let z_spread = (mean(&squares) - spread) / error;
         eprintln!("{name} {at}: {z:.2} {z_spread:.2} of {:.0}", effective(&x));
-        assert!(z.abs() < 4.0, "{name}: mean of coordinate {at} is {z} errors off");
-        assert!(z_spread.abs() < 4.0, "{name}: spread of coordinate {at} is {z_spread} errors off");
+        assert!(
+            z.abs() < 4.0,
+            "{name}: mean of coordinate {at} is {z} errors off"
+        );
+        assert!(
+            z_spread.abs() < 4.0,
+            "{name}: spread of coordinate {at} is {z_spread} errors off"
+        );
     }
 }
 
