@@ -1,4 +1,4 @@
-#' @rdname autoplot.ember_lmm
+#' @rdname autoplot.ember_mixed
 #' @exportS3Method ggplot2::autoplot
 autoplot.ember_profile <- function(object, what = c("zeta", "density"),
                                    which = levels(droplevels(object$.par)),

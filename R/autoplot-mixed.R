@@ -2,9 +2,9 @@
 
 #' Plot a fitted mixed model with ggplot2
 #'
-#' @param object A fit of [lmm()], its [random effects][ranef.ember_lmm] or its
-#'   [profile][profile.ember_lmm].
-#' @param what As in [plot()][plot.ember_lmm]; for a profile, `"zeta"` (the root of the change of
+#' @param object A fit of [lmm()], its [random effects][ranef.ember_mixed] or its
+#'   [profile][profile.ember_mixed].
+#' @param what As in [plot()][plot.ember_mixed]; for a profile, `"zeta"` (the root of the change of
 #'   the criterion; its arms are straight for a quadratic profile) or `"density"` (of a parameter
 #'   for which zeta is standard normal).
 #' @param which Names of the grouping factors or of the parameters to draw; by default all.
@@ -17,7 +17,7 @@
 #' ggplot2::autoplot(ranef(fit))
 #' ggplot2::autoplot(profile(fit))
 #' @exportS3Method ggplot2::autoplot
-autoplot.ember_lmm <- function(object, what = c("residuals", "qq", "scale", "panels", "trace"),
+autoplot.ember_mixed <- function(object, what = c("residuals", "qq", "scale", "panels", "trace"),
                                ...) {
   call <- rlang::current_env()
   what <- match_choice("what", call)
@@ -101,7 +101,7 @@ autoplot_panels <- function(fit) {
     ggplot2::labs(x = NULL, y = NULL)
 }
 
-#' @rdname autoplot.ember_lmm
+#' @rdname autoplot.ember_mixed
 #' @exportS3Method ggplot2::autoplot
 autoplot.ember_ranef <- function(object, what = c("caterpillar", "qq"), which = names(object),
                                  level = 0.95, ...) {

@@ -13,7 +13,7 @@
 #' car::Anova(fit)
 #' car::linearHypothesis(fit, "MachineB = MachineC")
 #' @exportS3Method car::Anova
-Anova.ember_lmm <- function(mod, type = c("II", "III", 2, 3), test.statistic = c("Chisq", "F"),
+Anova.ember_mixed <- function(mod, type = c("II", "III", 2, 3), test.statistic = c("Chisq", "F"),
                             vcov. = NULL, singular.ok = type == "II", ...) {
   call <- rlang::current_env()
   type <- wald_type(type, call)
@@ -21,7 +21,8 @@ Anova.ember_lmm <- function(mod, type = c("II", "III", 2, 3), test.statistic = c
   refuse_aliased(mod, singular.ok, call)
   covariance <- tested_covariance(mod, vcov., statistic, call, ...)
   hypotheses <- wald_hypotheses(mod, type, covariance)
-  rows <- lapply(hypotheses, wald_test, fit = mod, covariance = covariance, statistic = statistic)
+  moments <- if (statistic == "F") df_kenward_roger(mod, call)
+  rows <- lapply(hypotheses, wald_test, mod, covariance, statistic, moments = moments)
   table <- as.data.frame(do.call(rbind, rows))
   names(table) <- if (statistic == "F") {
     c("F", "Df", "Df.res", "Pr(>F)")
@@ -101,13 +102,13 @@ regression <- function(own, above, covariance) {
   t(solve(above %*% covariance %*% t(above), crossed))
 }
 
-wald_test <- function(hypothesis, fit, covariance, statistic, rhs = 0) {
+wald_test <- function(hypothesis, fit, covariance, statistic, rhs = 0, moments = NULL) {
   rank <- nrow(hypothesis)
   if (rank == 0L) {
     return(if (statistic == "F") c(NA, 0, NA, NA) else c(NA, 0, NA))
   }
   if (statistic == "F") {
-    test <- contrast_test(fit, hypothesis, ddf = "Kenward-Roger", joint = TRUE)
+    test <- contrast_test(fit, hypothesis, "Kenward-Roger", joint = TRUE, moments = moments)
     return(c(test$statistic, rank, test$den_df, test$p_value))
   }
   difference <- hypothesis %*% fixef(fit) - rhs
@@ -118,7 +119,7 @@ wald_test <- function(hypothesis, fit, covariance, statistic, rhs = 0) {
 #' @rdname lmm_fixed_tests
 #' @param hypothesis.matrix,rhs,verbose As in [car::linearHypothesis()].
 #' @exportS3Method car::linearHypothesis
-linearHypothesis.ember_lmm <- function(model, hypothesis.matrix, rhs = NULL, vcov. = NULL,
+linearHypothesis.ember_mixed <- function(model, hypothesis.matrix, rhs = NULL, vcov. = NULL,
                                        test = c("Chisq", "F"), singular.ok = FALSE,
                                        verbose = FALSE, ...) {
   call <- rlang::current_env()
@@ -174,7 +175,7 @@ hypothesis_table <- function(fit, test, statistic, words, supplied) {
 #' @rdname lmm_fixed_tests
 #' @param g.,parameterNames As in [car::deltaMethod()].
 #' @exportS3Method car::deltaMethod
-deltaMethod.ember_lmm <- function(object, g., vcov. = stats::vcov,
+deltaMethod.ember_mixed <- function(object, g., vcov. = stats::vcov,
                                   parameterNames = names(fixef(object)), ...) {
   estimates <- stats::setNames(fixef(object), parameterNames)
   car::deltaMethod(estimates, g., as.matrix(value_or_call(vcov., object)), ...)

@@ -3,14 +3,14 @@
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getObservedResponse
-getObservedResponse.ember_lmm <- function(object, ...) {
+getObservedResponse.ember_mixed <- function(object, ...) {
   as.vector(stats::model.response(object$frame))
 }
 
 #' @rdname lmm_hooks
 #' @param nsim Number of simulated responses.
 #' @exportS3Method DHARMa::getSimulations
-getSimulations.ember_lmm <- function(object, nsim = 1,
+getSimulations.ember_mixed <- function(object, nsim = 1,
                                      type = c("normal", "refit"), ...) {
   type <- match_choice("type", rlang::current_env())
   responses <- stats::simulate(without_padding(object), nsim = nsim, ...)
@@ -20,29 +20,29 @@ getSimulations.ember_lmm <- function(object, nsim = 1,
 #' @rdname lmm_hooks
 #' @param newresp A new response, as long as that of the fit.
 #' @exportS3Method DHARMa::getRefit
-getRefit.ember_lmm <- function(object, newresp, ...) {
+getRefit.ember_mixed <- function(object, newresp, ...) {
   refit(object, newresp)
 }
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getFixedEffects
-getFixedEffects.ember_lmm <- function(object, ...) fixef(object)
+getFixedEffects.ember_mixed <- function(object, ...) fixef(object)
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getFitted
-getFitted.ember_lmm <- function(object, ...) {
+getFitted.ember_mixed <- function(object, ...) {
   as.vector(stats::predict(without_padding(object), re.form = NA))
 }
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getResiduals
-getResiduals.ember_lmm <- function(object, ...) {
+getResiduals.ember_mixed <- function(object, ...) {
   as.vector(stats::residuals(without_padding(object), type = "response"))
 }
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getPearsonResiduals
-getPearsonResiduals.ember_lmm <- function(object, ...) {
+getPearsonResiduals.ember_mixed <- function(object, ...) {
   as.vector(stats::residuals(without_padding(object), type = "pearson"))
 }
 

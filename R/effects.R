@@ -1,6 +1,6 @@
 #' @rdname lmm_hooks
 #' @exportS3Method effects::effSources
-effSources.ember_lmm <- function(mod) {
+effSources.ember_mixed <- function(mod) {
   call <- mod$call
   # effects fits a linear model to the data, and would look for them in the global environment.
   data <- try(eval(call$data, environment(stats::formula(mod))), silent = TRUE)

@@ -17,10 +17,10 @@
 #' ## What to do with a mixed model
 #'
 #' `print()`, [summary()][summary.ember_lmm], [anova()][anova.ember_lmm] and
-#' [plot()][plot.ember_lmm]; [VarCorr()][VarCorr.ember_lmm] and [ranef()][ranef.ember_lmm];
-#' [predict()][predict.ember_lmm]; [confint() and profile()][confint.ember_lmm], [bootstrap()];
-#' [ranova()], [drop1()][drop1.ember_lmm] and [conditional_aic()];
-#' [influence()][influence.ember_lmm]; [simulate()][simulate.ember_lmm] and [refit()]; [getME()];
+#' [plot()][plot.ember_mixed]; [VarCorr()][VarCorr.ember_mixed] and [ranef()][ranef.ember_mixed];
+#' [predict()][predict.ember_lmm]; [confint() and profile()][confint.ember_mixed], [bootstrap()];
+#' [ranova()], [drop1()][drop1.ember_mixed] and [conditional_aic()];
+#' [influence()][influence.ember_mixed]; [simulate()][simulate.ember_lmm] and [refit()]; [getME()];
 #' [convergence()]; [as_merMod()].
 #'
 #' ## What to do with a mixture

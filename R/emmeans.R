@@ -19,7 +19,7 @@ NULL
 
 #' @rdname lmm_emmeans
 #' @exportS3Method emmeans::recover_data
-recover_data.ember_lmm <- function(object, ...) {
+recover_data.ember_mixed <- function(object, ...) {
   call <- object$call
   # emmeans reads from the formula how the response was transformed.
   call$formula <- stats::formula(object)
@@ -31,7 +31,7 @@ recover_data.ember_lmm <- function(object, ...) {
 
 #' @rdname lmm_emmeans
 #' @exportS3Method emmeans::emm_basis
-emm_basis.ember_lmm <- function(object, trms, xlev, grid,
+emm_basis.ember_mixed <- function(object, trms, xlev, grid,
                                 mode = emmeans::get_emm_option("lmer.df"), lmer.df, options,
                                 ...) {
   if (!missing(lmer.df)) mode <- lmer.df

@@ -1,34 +1,6 @@
 # Checks of arguments: each returns the argument in the form the core wants, or stops
 # with an error that names it.
 
-# One of a few words: `argument` of the calling function, whose default is the vector of all of them
-# (which stands for the first).
-match_choice <- function(argument, call) {
-  caller <- rlang::caller_env()
-  choices <- eval(formals(rlang::caller_fn())[[argument]], caller)
-  value <- get(argument, caller)
-  if (identical(value, choices)) {
-    return(choices[[1L]])
-  }
-  if (!rlang::is_string(value) || !value %in% choices) {
-    abort_argument(argument, paste0("must be one of ", quoted(choices), "."), NULL, call)
-  }
-  value
-}
-
-quoted <- function(words) paste0("\"", words, "\"", collapse = ", ")
-
-check_no_dots <- function(..., call) {
-  if (...length() > 0L) {
-    name <- c(...names(), "")[[1L]]
-    abort_argument(
-      if (nzchar(name)) name else "...",
-      if (nzchar(name)) "is not an argument of this function." else "must be empty.",
-      NULL, call
-    )
-  }
-}
-
 multivariate_models <- c(
   "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"
 )

@@ -196,17 +196,8 @@ confint.ember_mixture <- function(object, parm, level = 0.95, type = c(
   )
   tail <- (1 - level) / 2
   limits <- confidence_limits(table[wanted, , drop = FALSE], stats::qnorm(1 - tail))
-  dimnames(limits) <- list(
-    row.names(table)[wanted],
-    paste(format(100 * c(tail, 1 - tail), trim = TRUE, scientific = FALSE, digits = 3), "%")
-  )
+  dimnames(limits) <- list(row.names(table)[wanted], percent_names(level))
   limits
-}
-
-check_level <- function(level, call) {
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be a number between 0 and 1.", NULL, call)
-  }
 }
 
 match_parameters <- function(parm, names, call) {

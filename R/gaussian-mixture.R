@@ -218,12 +218,6 @@ known_for_components <- function(known, k, noise, call) {
   expand_covariances(known, k)
 }
 
-check_control <- function(control, call) {
-  if (!inherits(control, "ember_control")) {
-    abort_argument("control", "must be made by `em_control()`.", NULL, call)
-  }
-}
-
 new_gaussian_mixture <- function(native, design, problem, call, error_call) {
   table <- search_table(native$table)
   if (is.null(native$fit)) {

@@ -1,6 +1,6 @@
 #' @rdname lmm_insight
 #' @exportS3Method insight::get_variance
-get_variance.ember_lmm <- function(x, component = c(
+get_variance.ember_mixed <- function(x, component = c(
   "all", "fixed", "random", "residual", "distribution", "dispersion", "intercept", "slope", "rho01",
   "rho00"
 ),

@@ -44,7 +44,7 @@ NULL
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::find_formula
-find_formula.ember_lmm <- function(x, verbose = TRUE, ...) {
+find_formula.ember_mixed <- function(x, verbose = TRUE, ...) {
   random <- lapply(x$random, function(term) {
     bar <- random_term_expression(term)[[2L]]
     stats::as.formula(call("~", bar), environment(stats::formula(x)))
@@ -60,7 +60,7 @@ find_formula.ember_lmm <- function(x, verbose = TRUE, ...) {
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::find_parameters
-find_parameters.ember_lmm <- function(x, effects = c("all", "fixed", "random"), flatten = FALSE,
+find_parameters.ember_mixed <- function(x, effects = c("all", "fixed", "random"), flatten = FALSE,
                                       ...) {
   effects <- match_choice("effects", rlang::current_env())
   groups <- vapply(x$random, `[[`, "", "group")
@@ -75,7 +75,7 @@ find_parameters.ember_lmm <- function(x, effects = c("all", "fixed", "random"), 
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::get_parameters
-get_parameters.ember_lmm <- function(x, effects = c("fixed", "random"), ...) {
+get_parameters.ember_mixed <- function(x, effects = c("fixed", "random"), ...) {
   if (match_choice("effects", rlang::current_env()) == "random") {
     return(ranef(x))
   }
@@ -87,7 +87,7 @@ plain_names <- function(x) gsub("`", "", names(x), fixed = TRUE)
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::get_statistic
-get_statistic.ember_lmm <- function(x, ...) {
+get_statistic.ember_mixed <- function(x, ...) {
   estimates <- fixef(x)
   out <- data.frame(
     Parameter = plain_names(estimates),
@@ -98,15 +98,15 @@ get_statistic.ember_lmm <- function(x, ...) {
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::n_parameters
-n_parameters.ember_lmm <- function(x, effects = c("fixed", "random"),
+n_parameters.ember_mixed <- function(x, effects = c("fixed", "random"),
                                    remove_nonestimable = FALSE, ...) {
   effects <- match_choice("effects", rlang::current_env())
-  length(unlist(find_parameters.ember_lmm(x, effects)))
+  length(unlist(find_parameters.ember_mixed(x, effects)))
 }
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::get_data
-get_data.ember_lmm <- function(x, effects = c("all", "fixed", "random"), source = "environment",
+get_data.ember_mixed <- function(x, effects = c("all", "fixed", "random"), source = "environment",
                                verbose = TRUE, ...) {
   effects <- match_choice("effects", rlang::current_env())
   data <- variables_of_fit(x)
@@ -138,14 +138,14 @@ variables_of_fit <- function(fit) {
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::is_converged
-is_converged.ember_lmm <- function(x, ...) {
+is_converged.ember_mixed <- function(x, ...) {
   facts <- convergence(x)
   structure(facts$converged, gradient = facts$gradient)
 }
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::get_df
-get_df.ember_lmm <- function(x, type = "residual", ...) {
+get_df.ember_mixed <- function(x, type = "residual", ...) {
   types <- c(
     "residual", "wald", "analytical", "model", "normal", "satterthwaite", "kenward", "kr",
     "kenward-roger"
@@ -167,7 +167,7 @@ coefficient_df <- function(fit, ddf) {
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::get_predicted
-get_predicted.ember_lmm <- function(x, data = NULL, predict = c("expectation", "prediction"),
+get_predicted.ember_mixed <- function(x, data = NULL, predict = c("expectation", "prediction"),
                                     ci = 0.95, include_random = is.null(data), ...) {
   predict <- match_choice("predict", rlang::current_env())
   prediction <- stats::predict(

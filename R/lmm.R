@@ -69,7 +69,7 @@
 #' maximum at the edge of the parameters: some variance is estimated as zero or some correlation as
 #' 1 or -1. A message says which term it is. [convergence()] has the facts.
 #'
-#' @returns An object of class `ember_lmm` (and `ember_fit`): a list with
+#' @returns An object of class `ember_lmm` (and `ember_mixed`, `ember_fit`): a list with
 #' * `beta` (fixed effects, without those left out), `vcov_beta` (their covariance matrix), `theta`,
 #'   `sigma` (residual standard deviation), `dispersion` (ratios, 1 first);
 #' * `random`: a list with the random terms, each with `group`, `label`, `names` (of the effects),
@@ -130,7 +130,7 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   }
   check_mixed_data(data, here)
   if (!is_flag(REML)) abort_argument("REML", "must be TRUE or FALSE.", NULL, here)
-  method <- check_mixed_method(method, here)
+  method <- match_choice("method", here)
   check_control(control, here)
   action <- check_na_action(na.action, here)
   contrasts <- check_contrasts(contrasts, here)
@@ -166,7 +166,7 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   fit <- new_lmm(model, native, nrow(frame))
   inform_aliased(fit)
   inform_singular(fit)
-  warn_perfect(fit, max(abs(range(design$rows$y))), here)
+  warn_perfect(fit, max(abs(limits_of(design$rows$y))), here)
   warn_status(fit, here)
   fit
 }
@@ -201,7 +201,7 @@ new_lmm <- function(model, native, n) {
     )
   )
   model[names(estimates)] <- estimates
-  structure(model, class = c("ember_lmm", "ember_fit"))
+  structure(model, class = c("ember_lmm", "ember_mixed", "ember_fit"))
 }
 
 # Effects of the core terms (levels x width) as one matrix per term.
@@ -267,16 +267,24 @@ warn_perfect <- function(fit, size, call) {
 mixed_rows <- function(fit, y = NULL) {
   call <- rlang::caller_env()
   bars <- random_bars(fit$formula[[3L]], call)
-  rows <- mixed_design(fit$frame, fit$terms, bars, fit$design$contrasts, call)$rows
+  rows <- mixed_design(
+    fit$frame, fit$terms, bars, fit$design$contrasts, call, fit$distribution
+  )$rows
   if (!is.null(y)) rows$y <- as.double(y)
   rows
 }
 
 # The same model fitted to other rows (in the form of mixed_rows()), from the old optimum.
 refit_rows <- function(fit, rows, call = rlang::caller_env()) {
+  fit[c("weights", "offset")] <- list(rows$weights, rows$offset)
+  if (inherits(fit, "ember_glmm")) {
+    native <- native_glmm_fit(
+      rows, fit$distribution, fit$structure, fit$n_agq, start_of_fit(fit), fit$control, call
+    )
+    return(new_glmm(fit, native, length(rows$y)))
+  }
   native <- native_mixed_fit(
     rows, fit$structure, fit$known, fit$REML, fit$method, fit$theta, fit$control, call
   )
-  fit[c("weights", "offset")] <- list(rows$weights, rows$offset)
   new_lmm(fit, native, length(rows$y))
 }

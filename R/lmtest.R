@@ -4,7 +4,7 @@
 #'   which means z tests.
 #' @param save Keep the fit in the result?
 #' @exportS3Method lmtest::coeftest
-coeftest.ember_lmm <- function(x, vcov. = NULL, df = NULL,
+coeftest.ember_mixed <- function(x, vcov. = NULL, df = NULL,
                                ddf = c("Satterthwaite", "Kenward-Roger", "none"), ...,
                                save = FALSE) {
   call <- rlang::current_env()
@@ -28,15 +28,14 @@ coeftest.ember_lmm <- function(x, vcov. = NULL, df = NULL,
 #' @param parm Names or numbers of fixed effects; by default all.
 #' @param level Coverage of the intervals.
 #' @exportS3Method lmtest::coefci
-coefci.ember_lmm <- function(x, parm = NULL, level = 0.95, vcov. = NULL, df = NULL,
+coefci.ember_mixed <- function(x, parm = NULL, level = 0.95, vcov. = NULL, df = NULL,
                              ddf = c("Satterthwaite", "Kenward-Roger", "none"), ...) {
   call <- rlang::current_env()
+  check_level(level, call)
   table <- fixed_errors(x, vcov., df, match_choice("ddf", call), call, ...)
   tails <- c((1 - level) / 2, (1 + level) / 2)
   limits <- table$estimate + table$error * outer(table$df, tails, \(df, p) stats::qt(p, df))
-  dimnames(limits) <- list(
-    names(table$estimate), paste(format(100 * tails, trim = TRUE, digits = 3L), "%")
-  )
+  dimnames(limits) <- list(names(table$estimate), percent_names(level))
   if (is.null(parm)) limits else limits[parm, , drop = FALSE]
 }
 

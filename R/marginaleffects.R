@@ -1,4 +1,4 @@
-# Methods that package marginaleffects asks for, and the option by which it learns of the class.
+# Methods that package marginaleffects asks for, and the option by which it learns of the classes.
 
 #' Marginal effects and residual checks of a mixed model
 #'
@@ -24,11 +24,11 @@ NULL
 
 #' @rdname lmm_hooks
 #' @exportS3Method marginaleffects::get_coef
-get_coef.ember_lmm <- function(model, ...) fixef(model)
+get_coef.ember_mixed <- function(model, ...) fixef(model)
 
 #' @rdname lmm_hooks
 #' @exportS3Method marginaleffects::set_coef
-set_coef.ember_lmm <- function(model, coefs, ...) {
+set_coef.ember_mixed <- function(model, coefs, ...) {
   names <- if (is.null(names(coefs))) names(model$beta) else names(coefs)
   model$beta[names] <- as.vector(coefs)
   model
@@ -36,7 +36,7 @@ set_coef.ember_lmm <- function(model, coefs, ...) {
 
 #' @rdname lmm_hooks
 #' @exportS3Method marginaleffects::get_vcov
-get_vcov.ember_lmm <- function(model, vcov = NULL, ...) {
+get_vcov.ember_mixed <- function(model, vcov = NULL, ...) {
   if (is.null(vcov) || isTRUE(vcov)) {
     return(stats::vcov(model))
   }
@@ -48,7 +48,7 @@ get_vcov.ember_lmm <- function(model, vcov = NULL, ...) {
 
 #' @rdname lmm_hooks
 #' @exportS3Method marginaleffects::get_predict
-get_predict.ember_lmm <- function(model, newdata = NULL, type = "response", ...) {
+get_predict.ember_mixed <- function(model, newdata = NULL, type = "response", ...) {
   # marginaleffects passes on arguments of other models as well.
   given <- list(...)
   given <- given[intersect(names(given), c("re.form", "allow.new.levels"))]
@@ -59,9 +59,9 @@ get_predict.ember_lmm <- function(model, newdata = NULL, type = "response", ...)
 }
 
 # marginaleffects takes on classes that this option names.
-register_marginaleffects_class <- function() {
+register_marginaleffects_classes <- function() {
   known <- getOption("marginaleffects_model_classes")
-  options(marginaleffects_model_classes = union(known, "ember_lmm"))
+  options(marginaleffects_model_classes = union(known, c("ember_lmm", "ember_glmm")))
 }
 
-.onLoad <- function(libname, pkgname) register_marginaleffects_class()
+.onLoad <- function(libname, pkgname) register_marginaleffects_classes()

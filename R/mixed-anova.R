@@ -34,7 +34,7 @@
 #'
 #'   Goodnight, J. H. (1980). Tests of hypotheses in fixed effects linear models. *Communications in
 #'   Statistics - Theory and Methods* 9, 167-180.
-#' @seealso [drop1.ember_lmm()], [ranova()] for tests of the random effects.
+#' @seealso [drop1.ember_mixed()], [ranova()] for tests of the random effects.
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' anova(fit)
@@ -60,7 +60,7 @@ anova.ember_lmm <- function(object, ..., type = c("III", "II", "I"),
   } else {
     model.names
   }
-  compare_fits(c(list(object), others), labels, refit, call)
+  compare_likelihoods(c(list(object), others), labels, refit, call)
 }
 
 match_type <- function(type, call) {
@@ -118,7 +118,9 @@ sequential_table <- function(fit) {
   assign <- attr(x, "assign")
   labels <- attr(fit$terms, "term.labels")
   present <- sort(setdiff(unique(assign), 0L))
-  squares <- vapply(present, function(k) sum(effects[assign == k]), 0)
+  # Unlike a residual variance, a dispersion is in the working weights of generalized models.
+  scale <- (fit$sigma / random_scale(fit))^2
+  squares <- scale * vapply(present, function(k) sum(effects[assign == k]), 0)
   npar <- vapply(present, function(k) sum(assign == k), 0L)
   structure(
     data.frame(
@@ -129,7 +131,7 @@ sequential_table <- function(fit) {
   )
 }
 
-compare_fits <- function(fits, labels, refit, call) {
+compare_likelihoods <- function(fits, labels, refit, call) {
   sizes <- vapply(fits, stats::nobs, 0)
   if (any(sizes != sizes[[1L]])) {
     abort_argument(
@@ -217,13 +219,14 @@ chisq_tail <- function(statistic, df) {
 #' drop1(fit, test = "F")
 #' @importFrom stats drop1
 #' @export
-drop1.ember_lmm <- function(object, scope = NULL, scale = 0, test = c("none", "Chisq", "F"), k = 2,
+drop1.ember_mixed <- function(object, scope = NULL, scale = 0, test = c("none", "Chisq", "F"), k = 2,
                             ddf = c("Satterthwaite", "Kenward-Roger"), ...) {
   call <- rlang::current_env()
   test <- match_choice("test", call)
   scope <- dropped_terms(object, scope, call)
   formula <- deparse1(stats::formula(object))
   if (test == "F") {
+    refuse_glmm(object, "F tests", call)
     ddf <- match_ddf(ddf, call)
     x <- annotated_fixed_matrix(object)
     labels <- attr(object$terms, "term.labels")
@@ -241,13 +244,11 @@ drop1.ember_lmm <- function(object, scope = NULL, scale = 0, test = c("none", "C
     ))
   }
   dropped <- lapply(scope, function(term) {
-    smaller <- stats::update(
-      object, stats::as.formula(paste("~ . -", term)), REML = FALSE
-    )
+    smaller <- without_term(object, term)
     if (smaller$nobs != object$nobs) abort_rows_changed(call)
     c(smaller$df, smaller$criterion)
   })
-  own <- refitML(object)
+  own <- if (object$REML) refitML(object) else object
   values <- do.call(rbind, c(list(c(own$df, own$criterion)), dropped))
   table <- data.frame(
     npar = c(NA, values[1L, 1L] - values[-1L, 1L]), AIC = values[, 2L] + k * values[, 1L],
@@ -261,6 +262,26 @@ drop1.ember_lmm <- function(object, scope = NULL, scale = 0, test = c("none", "C
     table, heading = c("Single term deletions", "\nModel:", formula),
     class = c("anova", "data.frame")
   )
+}
+
+# By maximum likelihood.
+without_term <- function(fit, term) {
+  change <- stats::as.formula(paste("~ . -", term))
+  if (inherits(fit, "ember_glmm")) {
+    stats::update(fit, change)
+  } else {
+    stats::update(fit, change, REML = FALSE)
+  }
+}
+
+# Degrees of freedom belong to a variance that was estimated from residuals.
+refuse_glmm <- function(fit, what, call) {
+  if (inherits(fit, "ember_glmm")) {
+    ember_abort(
+      paste0("There are no ", what, " for generalized linear mixed models."), "unsupported",
+      c(i = "Their tests are based on the normal and chi-square distributions."), call
+    )
+  }
 }
 
 dropped_terms <- function(fit, scope, call) {

@@ -31,8 +31,8 @@
 #' @examples
 #' convergence(lmm(score ~ Machine + (Machine | Worker), data = nlme::Machines))
 convergence <- function(fit) {
-  if (!inherits(fit, "ember_lmm")) {
-    abort_argument("fit", "must be a fit of `lmm()`.")
+  if (!inherits(fit, "ember_mixed")) {
+    abort_argument("fit", "must be a fit of `lmm()` or `glmm()`.")
   }
   facts <- fit$convergence
   structure(

@@ -49,11 +49,6 @@ moments_of <- function(fit, native, method) {
   )
 }
 
-# Kenward and Roger's covariance matrix of the fixed effects.
-kenward_roger_vcov <- function(fit, call = rlang::caller_env()) {
-  df_kenward_roger(fit, call)$vcov_adjusted
-}
-
 # Tests of L beta = 0; L has a column per kept coefficient. Without `joint` a t test of each row
 # (data frame: estimate, std_error, df, statistic, p_value), with it one F test (sum_sq, mean_sq,
 # num_df, den_df, statistic, p_value). `moments` spares their computation.

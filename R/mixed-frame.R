@@ -20,13 +20,21 @@ mixed_frame <- function(parsed, data, extras, na_action, call) {
       "There are no rows to fit.", c(i = "Check `data` and `subset`."), call = call
     )
   }
-  if (anyNA(frame)) frame <- complete_frame(frame, na_action, call)
+  incomplete <- vapply(frame, any_missing, NA)
+  if (any(incomplete)) frame <- complete_frame(frame, incomplete, na_action, call)
   drop_empty_levels(frame)
 }
 
+# anyNA() of a factor writes a logical vector as long as the factor; counting levels does not.
+any_missing <- function(column) {
+  if (!is.factor(column)) {
+    return(anyNA(column))
+  }
+  sum(tabulate(column, nlevels(column))) < length(column) || anyNA(levels(column))
+}
+
 # Applies `na_action`, a function (NULL: leave all rows), and insists on complete rows.
-complete_frame <- function(frame, na_action, call) {
-  incomplete <- vapply(frame, anyNA, NA)
+complete_frame <- function(frame, incomplete, na_action, call) {
   holes <- variable_labels(frame[incomplete])
   words <- paste0("`", holes, "`", collapse = ", ")
   hint <- c(i = "Leave such rows out (`na.action = na.omit`), or fill the values in.")
@@ -39,7 +47,7 @@ complete_frame <- function(frame, na_action, call) {
       )
     }
   )
-  if (!is.data.frame(complete) || anyNA(complete)) {
+  if (!is.data.frame(complete) || any(vapply(complete, any_missing, NA))) {
     abort_data(
       paste0("There are missing values in ", words, "."), hint, column = holes[[1L]], call = call
     )

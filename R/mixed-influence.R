@@ -30,7 +30,7 @@
 #' cooks.distance(without)
 #' @importFrom stats influence dfbeta dfbetas
 #' @export
-influence.ember_lmm <- function(model, groups = NULL,
+influence.ember_mixed <- function(model, groups = NULL,
                                 do.coef = TRUE, ...) { # nolint: object_name_linter.
   call <- rlang::current_env()
   if (!do.coef) {
@@ -140,10 +140,10 @@ variance_components <- function(fit) {
     )
     stats::setNames(block[lower], paste0(label, names))
   }, unclass(blocks), labels)
-  c("sigma^2" = fit$sigma^2, unlist(unname(parts)))
+  c(if (has_residual(fit)) c("sigma^2" = fit$sigma^2), unlist(unname(parts)))
 }
 
-#' @rdname influence.ember_lmm
+#' @rdname influence.ember_mixed
 #' @export
 dfbeta.ember_influence <- function(model, which = c("fixed", "var.cov"), ...) {
   call <- rlang::current_env()
@@ -153,7 +153,7 @@ dfbeta.ember_influence <- function(model, which = c("fixed", "var.cov"), ...) {
   sweep(without, 2L, model[[name]])
 }
 
-#' @rdname influence.ember_lmm
+#' @rdname influence.ember_mixed
 #' @export
 dfbetas.ember_influence <- function(model, ...) {
   covariances <- model[[paste0("vcov[-", model$groups, "]")]]
@@ -161,7 +161,7 @@ dfbetas.ember_influence <- function(model, ...) {
   dfbeta.ember_influence(model) / errors
 }
 
-#' @rdname influence.ember_lmm
+#' @rdname influence.ember_mixed
 #' @export
 cooks.distance.ember_influence <- function(model, ...) {
   change <- dfbeta.ember_influence(model)

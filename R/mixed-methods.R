@@ -40,12 +40,12 @@
 #' vcov(fit)
 #' ngrps(fit)
 #' isSingular(fit)
-#' @name ember_lmm_methods
+#' @name ember_mixed_methods
 NULL
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
-fixef.ember_lmm <- function(object, add.dropped = FALSE, ...) { # nolint: object_name_linter.
+fixef.ember_mixed <- function(object, add.dropped = FALSE, ...) { # nolint: object_name_linter.
   if (!add.dropped) {
     return(object$beta)
   }
@@ -55,18 +55,18 @@ fixef.ember_lmm <- function(object, add.dropped = FALSE, ...) { # nolint: object
   all
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
-vcov.ember_lmm <- function(object, full = FALSE, ...) {
+vcov.ember_mixed <- function(object, full = FALSE, ...) {
   if (full) joint_covariance(object) else object$vcov_beta
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats sigma
 #' @export
-sigma.ember_lmm <- function(object, ...) object$sigma
+sigma.ember_mixed <- function(object, ...) object$sigma
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats logLik
 #' @export
 logLik.ember_lmm <- function(object, REML = object$REML, ...) {
@@ -76,7 +76,7 @@ logLik.ember_lmm <- function(object, REML = object$REML, ...) {
   )
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats deviance
 #' @export
 deviance.ember_lmm <- function(object, REML = object$REML, ...) criterion_at(object, REML)
@@ -104,22 +104,22 @@ criterion_at <- function(fit, reml) {
   fit$criterion - own + other
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats df.residual
 #' @export
-df.residual.ember_lmm <- function(object, ...) object$nobs - object$df
+df.residual.ember_mixed <- function(object, ...) object$nobs - object$df
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats extractAIC
 #' @export
-extractAIC.ember_lmm <- function(fit, scale = 0, k = 2, ...) {
-  fit <- refitML(fit)
+extractAIC.ember_mixed <- function(fit, scale = 0, k = 2, ...) {
+  if (fit$REML) fit <- refitML(fit)
   c(fit$df, fit$criterion + k * fit$df)
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
-formula.ember_lmm <- function(x, fixed.only = FALSE, # nolint: object_name_linter.
+formula.ember_mixed <- function(x, fixed.only = FALSE, # nolint: object_name_linter.
                               random.only = FALSE, ...) { # nolint: object_name_linter.
   check_one_part(fixed.only, random.only, rlang::current_env())
   if (fixed.only) {
@@ -177,10 +177,10 @@ term_names <- function(fit) {
   vapply(fit$random, function(term) deparse1(random_term_expression(term)[[2L]]), "")
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats terms
 #' @export
-terms.ember_lmm <- function(x, fixed.only = TRUE, # nolint: object_name_linter.
+terms.ember_mixed <- function(x, fixed.only = TRUE, # nolint: object_name_linter.
                             random.only = FALSE, ...) { # nolint: object_name_linter.
   fixed <- if (missing(fixed.only)) !random.only else fixed.only
   check_one_part(fixed, random.only, rlang::current_env())
@@ -202,9 +202,9 @@ terms.ember_lmm <- function(x, fixed.only = TRUE, # nolint: object_name_linter.
   random
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
-model.frame.ember_lmm <- function(formula,
+model.frame.ember_mixed <- function(formula,
                                   fixed.only = FALSE, ...) { # nolint: object_name_linter.
   frame <- formula$frame
   if (fixed.only) {
@@ -214,10 +214,10 @@ model.frame.ember_lmm <- function(formula,
   frame
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats model.matrix
 #' @export
-model.matrix.ember_lmm <- function(object, type = c("fixed", "random", "randomListRaw"), ...) {
+model.matrix.ember_mixed <- function(object, type = c("fixed", "random", "randomListRaw"), ...) {
   type <- match.arg(type)
   switch(type,
     fixed = annotated_fixed_matrix(object),
@@ -240,7 +240,7 @@ annotated_fixed_matrix <- function(fit) {
   )
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats weights
 #' @export
 weights.ember_lmm <- function(object, type = "prior", ...) {
@@ -253,19 +253,19 @@ weights.ember_lmm <- function(object, type = "prior", ...) {
   if (is.null(object$weights)) rep(1, object$nobs) else object$weights
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats family
 #' @export
 family.ember_lmm <- function(object, ...) stats::gaussian()
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @importFrom stats na.action
 #' @export
-na.action.ember_lmm <- function(object, ...) object$na_action
+na.action.ember_mixed <- function(object, ...) object$na_action
 
 #' @importFrom nlme getData
 #' @export
-getData.ember_lmm <- function(object) { # nolint: object_name_linter.
+getData.ember_mixed <- function(object) { # nolint: object_name_linter.
   data <- object$call$data
   if (is.null(data)) object$frame else eval(data, environment(object$formula))
 }
@@ -278,12 +278,13 @@ pass_to_lme4 <- function(generic, object) {
     return(getExportedValue("lme4", generic))
   }
   abort_argument(
-    "object", "must be a fit of `lmm()`.", c(x = paste0("It is ", describe_object(object), ".")),
+    "object", "must be a fit of `lmm()` or `glmm()`.",
+    c(x = paste0("It is ", describe_object(object), ".")),
     rlang::caller_env()
   )
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
 ngrps <- function(object, ...) UseMethod("ngrps")
 
@@ -291,14 +292,14 @@ ngrps <- function(object, ...) UseMethod("ngrps")
 ngrps.default <- function(object, ...) pass_to_lme4("ngrps", object)(object, ...)
 
 #' @export
-#' @rawNamespace S3method(lme4::ngrps,ember_lmm)
-ngrps.ember_lmm <- function(object, ...) {
+#' @rawNamespace S3method(lme4::ngrps,ember_mixed)
+ngrps.ember_mixed <- function(object, ...) {
   first <- vapply(joined_terms(object), `[[`, 0L, 1L)
   vapply(object$random[first], function(term) length(term$levels), 0L) |>
     stats::setNames(names(first))
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
 isSingular <- function(x, tol = 1e-4, ...) UseMethod("isSingular") # nolint: object_name_linter.
 
@@ -308,11 +309,11 @@ isSingular.default <- function(x, tol = 1e-4, ...) { # nolint: object_name_linte
 }
 
 #' @export
-isSingular.ember_lmm <- function(x, tol = 1e-4, ...) { # nolint: object_name_linter.
+isSingular.ember_mixed <- function(x, tol = 1e-4, ...) { # nolint: object_name_linter.
   any(x$theta[x$structure$row == x$structure$column] < tol)
 }
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
 isREML <- function(x, ...) UseMethod("isREML") # nolint: object_name_linter.
 
@@ -322,10 +323,10 @@ isREML.default <- function(x, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-#' @rawNamespace S3method(lme4::isREML,ember_lmm)
-isREML.ember_lmm <- function(x, ...) x$REML # nolint: object_name_linter.
+#' @rawNamespace S3method(lme4::isREML,ember_mixed)
+isREML.ember_mixed <- function(x, ...) x$REML # nolint: object_name_linter.
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
 isLMM <- function(x, ...) UseMethod("isLMM") # nolint: object_name_linter.
 
@@ -336,7 +337,7 @@ isLMM.default <- function(x, ...) pass_to_lme4("isLMM", x)(x, ...) # nolint: obj
 #' @rawNamespace S3method(lme4::isLMM,ember_lmm)
 isLMM.ember_lmm <- function(x, ...) TRUE # nolint: object_name_linter.
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
 isGLMM <- function(x, ...) UseMethod("isGLMM") # nolint: object_name_linter.
 
@@ -347,7 +348,7 @@ isGLMM.default <- function(x, ...) pass_to_lme4("isGLMM", x)(x, ...) # nolint: o
 #' @rawNamespace S3method(lme4::isGLMM,ember_lmm)
 isGLMM.ember_lmm <- function(x, ...) FALSE # nolint: object_name_linter.
 
-#' @rdname ember_lmm_methods
+#' @rdname ember_mixed_methods
 #' @export
 isNLMM <- function(x, ...) UseMethod("isNLMM") # nolint: object_name_linter.
 
@@ -355,5 +356,5 @@ isNLMM <- function(x, ...) UseMethod("isNLMM") # nolint: object_name_linter.
 isNLMM.default <- function(x, ...) pass_to_lme4("isNLMM", x)(x, ...) # nolint: object_name_linter.
 
 #' @export
-#' @rawNamespace S3method(lme4::isNLMM,ember_lmm)
-isNLMM.ember_lmm <- function(x, ...) FALSE # nolint: object_name_linter.
+#' @rawNamespace S3method(lme4::isNLMM,ember_mixed)
+isNLMM.ember_mixed <- function(x, ...) FALSE # nolint: object_name_linter.

@@ -24,8 +24,8 @@ rePCA <- function(x, ...) UseMethod("rePCA") # nolint: object_name_linter.
 rePCA.default <- function(x, ...) pass_to_lme4("rePCA", x)(x, ...) # nolint: object_name_linter.
 
 #' @export
-#' @rawNamespace S3method(lme4::rePCA,ember_lmm)
-rePCA.ember_lmm <- function(x, ...) { # nolint: object_name_linter.
+#' @rawNamespace S3method(lme4::rePCA,ember_mixed)
+rePCA.ember_mixed <- function(x, ...) { # nolint: object_name_linter.
   components <- lapply(joined_terms(x), function(terms) {
     lambda <- as.matrix(Matrix::bdiag(lapply(x$random[terms], function(term) {
       unname(relative_factor(x, term))

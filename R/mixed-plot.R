@@ -1,6 +1,6 @@
 #' Plot a fitted mixed model
 #'
-#' Residuals and random effects as pictures of base graphics; [autoplot()][autoplot.ember_lmm] draws
+#' Residuals and random effects as pictures of base graphics; [autoplot()][autoplot.ember_mixed] draws
 #' the same with ggplot2.
 #'
 #' @details
@@ -8,7 +8,7 @@
 #' their conditional variances. `lattice::dotplot()` and `lattice::qqmath()` of `ranef(fit)`, and
 #' `lattice::qqmath()` of a fit, draw what they do for lme4, also with base graphics.
 #'
-#' @param x A fit of [lmm()], or its [random effects][ranef.ember_lmm].
+#' @param x A fit of [lmm()], or its [random effects][ranef.ember_mixed].
 #' @param what For a fit: `"residuals"` against fitted values, `"qq"` (normal quantiles of the
 #'   scaled residuals), `"scale"` (roots of their absolute values), `"panels"` (these three and the
 #'   quantiles of the random effects), `"trace"` (the log-likelihood by iteration); or a formula,
@@ -29,12 +29,12 @@
 #' plot(fit, resid(.) ~ fitted(.) | Machine)
 #' plot(fit, Worker ~ resid(., type = "scaled"))
 #' plot(ranef(fit))
-#' @name plot.ember_lmm
+#' @name plot.ember_mixed
 NULL
 
-#' @rdname plot.ember_lmm
+#' @rdname plot.ember_mixed
 #' @export
-plot.ember_lmm <- function(x, what = c("residuals", "qq", "scale", "panels", "trace"),
+plot.ember_mixed <- function(x, what = c("residuals", "qq", "scale", "panels", "trace"),
                            form = NULL, ...) {
   call <- rlang::current_env()
   if (inherits(what, "formula")) form <- what
@@ -215,7 +215,7 @@ plot_panel_grid <- function(values, labels, panels, main = NULL, xlab = labels$x
 
 # ---- random effects
 
-#' @rdname plot.ember_lmm
+#' @rdname plot.ember_mixed
 #' @export
 plot.ember_ranef <- function(x, what = c("caterpillar", "qq"), which = names(x), level = 0.95,
                              ask = length(which) > 1L && grDevices::dev.interactive(), ...) {
@@ -310,14 +310,14 @@ plot_effect_quantiles <- function(rows, group, main = group, xlab = "Standard no
   graphics::mtext(main, outer = TRUE, font = 2)
 }
 
-#' @rdname plot.ember_lmm
+#' @rdname plot.ember_mixed
 #' @exportS3Method lattice::dotplot
 dotplot.ember_ranef <- function(x, data, ...) plot.ember_ranef(x, "caterpillar", ...)
 
-#' @rdname plot.ember_lmm
+#' @rdname plot.ember_mixed
 #' @exportS3Method lattice::qqmath
 qqmath.ember_ranef <- function(x, data, ...) plot.ember_ranef(x, "qq", ...)
 
-#' @rdname plot.ember_lmm
+#' @rdname plot.ember_mixed
 #' @exportS3Method lattice::qqmath
-qqmath.ember_lmm <- function(x, data, ...) plot.ember_lmm(x, "qq", ...)
+qqmath.ember_mixed <- function(x, data, ...) plot.ember_mixed(x, "qq", ...)

@@ -97,9 +97,7 @@ with_interval <- function(object, rows, fit, variance, interval, level, df) {
 }
 
 check_interval <- function(level, df, call) {
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be a number between 0 and 1.", NULL, call)
-  }
+  check_level(level, call)
   if (!is_positive(df)) {
     abort_argument("df", "must be a positive number, or Inf.", NULL, call)
   }
@@ -177,7 +175,7 @@ joint_terms <- function(fit, rows) {
 
 # z' Sigma z of some effects of a term.
 marginal_variances <- function(fit, k, part, effects) {
-  sigma <- tcrossprod(fit$sigma * relative_factor(fit, fit$random[[k]]))
+  sigma <- tcrossprod(random_scale(fit) * relative_factor(fit, fit$random[[k]]))
   z <- part$columns[, effects, drop = FALSE]
   rowSums((z %*% sigma[effects, effects, drop = FALSE]) * z)
 }

@@ -35,7 +35,7 @@
 #'   for each parameter of the model, and `.par`, the parameter that is profiled.
 #' @references Bates, D., Mächler, M., Bolker, B. and Walker, S. (2015). Fitting linear
 #'   mixed-effects models using lme4. *Journal of Statistical Software* 67(1), 1-48.
-#' @seealso [confint.ember_lmm()]
+#' @seealso [confint.ember_mixed()]
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' curves <- profile(fit)
@@ -43,13 +43,11 @@
 #' plot(curves)
 #' @importFrom stats profile
 #' @export
-profile.ember_lmm <- function(fitted, which = NULL, alphamax = 0.01, signames = TRUE,
+profile.ember_mixed <- function(fitted, which = NULL, alphamax = 0.01, signames = TRUE,
                               threads = fitted$control$threads,
                               progress = fitted$control$progress, ...) {
   call <- rlang::current_env()
-  if (!is_number(alphamax) || alphamax <= 0 || alphamax >= 1) {
-    abort_argument("alphamax", "must be one number between 0 and 1.", call = call)
-  }
+  check_level(alphamax, call, "alphamax")
   if (!is_flag(signames)) abort_argument("signames", "must be TRUE or FALSE.", call = call)
   control <- fitted$control
   control$threads <- check_count(threads, "threads", 1024L, call)
@@ -65,7 +63,8 @@ profile.ember_lmm <- function(fitted, which = NULL, alphamax = 0.01, signames = 
 profile_fit <- function(fit, which, zetas, signames, control, call) {
   parameters <- profiled_parameters(fit, signames)
   chosen <- parameters[chosen_parameters(which, parameters, call, "which"), ]
-  curves <- native_mixed_profile(fit, chosen, zetas, control, call)
+  profile <- if (inherits(fit, "ember_glmm")) native_glmm_profile else native_mixed_profile
+  curves <- profile(fit, chosen, zetas, control, call)
   names(curves) <- chosen$name
   warn_profile(curves, fit, call)
   new_profile(curves, chosen, parameters)
@@ -74,10 +73,11 @@ profile_fit <- function(fit, which, zetas, signames, control, call) {
 # A row per parameter of the model that is not known: `kind` and `place` as the core counts, `name`,
 # `column` (its place among all parameters) and `type`.
 profiled_parameters <- function(fit, signames) {
+  if (inherits(fit, "ember_glmm")) {
+    return(profiled_glmm_parameters(fit, signames))
+  }
   thetas <- length(fit$structure$term)
-  long <- unlist(lapply(fit$random, function(term) {
-    colnames(deviation_draws(fit, term, rbind(fit$theta), fit$sigma))
-  }))
+  long <- random_parameter_names(fit)
   groups <- names(fit$dispersion)[-1L]
   ratios <- length(fit$dispersion) - 1L
   random <- if (signames) sprintf(".sig%02d", seq_len(thetas)) else long
@@ -93,6 +93,30 @@ profiled_parameters <- function(fit, signames) {
   table$type[seq_len(thetas)[startsWith(long, "cor_")]] <- "correlation"
   known <- c(long %in% known_deviations(fit), !is.null(fit$known$sigma))
   table[!c(known, logical(nrow(table) - length(known))), ]
+}
+
+profiled_glmm_parameters <- function(fit, signames) {
+  thetas <- length(fit$theta)
+  long <- random_parameter_names(fit)
+  random <- if (signames) sprintf(".sig%02d", seq_len(thetas)) else long
+  shape <- if (has_estimated_shape(fit$distribution)) "shape"
+  sizes <- c(thetas, length(shape), length(fit$beta))
+  data.frame(
+    kind = rep(c("random", "shape", "coefficient"), sizes), place = sequence(sizes),
+    name = c(random, shape, names(fit$beta)),
+    type = c(
+      ifelse(startsWith(long, "cor_"), "correlation", "sd"), rep("positive", length(shape)),
+      rep("real", length(fit$beta))
+    ),
+    column = seq_len(sum(sizes))
+  )
+}
+
+# sd_(Intercept)|Subject, ... in the order of theta.
+random_parameter_names <- function(fit) {
+  unlist(lapply(fit$random, function(term) {
+    colnames(deviation_draws(fit, term, rbind(fit$theta), random_scale(fit)))
+  }))
 }
 
 # Rows of the table that the user's names, numbers or "theta_" and "beta_" stand for.
@@ -160,7 +184,7 @@ new_profile <- function(curves, chosen, parameters) {
 #' Confidence intervals of a linear mixed model
 #'
 #' @details
-#' `"profile"` inverts the profile likelihood (see [profile.ember_lmm()]: REML fits profile the REML
+#' `"profile"` inverts the profile likelihood (see [profile.ember_mixed()]: REML fits profile the REML
 #' criterion for the random effects; the fixed effects use the likelihood). `"Wald"` is estimate
 #' plus or minus normal quantiles of the standard error, for the fixed effects only. `"boot"` is the
 #' parametric bootstrap of [bootstrap()], ruled by [set.seed()].
@@ -180,14 +204,12 @@ new_profile <- function(curves, chosen, parameters) {
 #' confint(fit)
 #' confint(fit, "beta_", method = "Wald")
 #' @export
-confint.ember_lmm <- function(object, parm = NULL, level = 0.95,
+confint.ember_mixed <- function(object, parm = NULL, level = 0.95,
                               method = c("profile", "Wald", "boot"), nsim = 500,
                               boot.type = c("perc", "basic", "norm"), # nolint: object_name_linter.
                               oldNames = TRUE, ...) { # nolint: object_name_linter.
   call <- rlang::current_env()
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be one number between 0 and 1.", call = call)
-  }
+  check_level(level, call)
   if (!is_flag(oldNames)) abort_argument("oldNames", "must be TRUE or FALSE.", call = call)
   method <- match_choice("method", call)
   type <- match_choice("boot.type", call)
@@ -226,18 +248,11 @@ boot_intervals <- function(fit, parm, level, nsim, type, signames, call, ...) {
   intervals[chosen, , drop = FALSE]
 }
 
-percent_names <- function(level) {
-  tails <- c((1 - level) / 2, (1 + level) / 2)
-  paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3L), "%")
-}
-
-#' @rdname confint.ember_lmm
+#' @rdname confint.ember_mixed
 #' @export
 confint.ember_profile <- function(object, parm = NULL, level = 0.95, ...) {
   call <- rlang::current_env()
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort_argument("level", "must be one number between 0 and 1.", call = call)
-  }
+  check_level(level, call)
   parameters <- attr(object, "parameters")
   parameters$kind <- ifelse(parameters$type == "real", "coefficient", "random")
   chosen <- parameters[chosen_parameters(parm, parameters, call, "parm"), ]
@@ -346,7 +361,7 @@ print.ember_profile <- function(x, ...) {
   invisible(x)
 }
 
-#' @rdname profile.ember_lmm
+#' @rdname profile.ember_mixed
 #' @param x A profile.
 #' @param what Draw `"zeta"` (a straight line is a normal parameter) or `"density"`, the density
 #'   of which the intervals are the quantiles?

@@ -38,12 +38,12 @@ nlme::ranef
 #' ranef(fit)
 #' head(as.data.frame(ranef(fit)))
 #' coef(fit)
-#' @name ranef.ember_lmm
+#' @name ranef.ember_mixed
 NULL
 
-#' @rdname ranef.ember_lmm
+#' @rdname ranef.ember_mixed
 #' @export
-ranef.ember_lmm <- function(object, condVar = TRUE, # nolint: object_name_linter.
+ranef.ember_mixed <- function(object, condVar = TRUE, # nolint: object_name_linter.
                             drop = FALSE, whichel = NULL, ...) {
   call <- rlang::current_env()
   groups <- joined_terms(object)
@@ -83,7 +83,7 @@ conditional_variances <- function(fit, groups = joined_terms(fit), call = rlang:
     parts <- lapply(fit$random[terms], function(term) {
       block <- arrays[[term$core]][term$positions, term$positions, , drop = FALSE]
       dimnames(block) <- NULL
-      fit$sigma^2 * block
+      random_scale(fit)^2 * block
     })
     if (length(parts) == 1L) {
       return(parts[[1L]])
@@ -114,7 +114,7 @@ print.ember_ranef <- function(x, ...) {
   invisible(x)
 }
 
-#' @rdname ranef.ember_lmm
+#' @rdname ranef.ember_mixed
 #' @export
 as.data.frame.ember_ranef <- function(x, ...) { # nolint: object_name_linter.
   rows <- Map(effect_rows, x, names(x))
@@ -151,9 +151,9 @@ conditional_deviations <- function(variances) {
   unlist(lapply(seq_len(q), function(i) sqrt(variances[i, i, ])))
 }
 
-#' @rdname ranef.ember_lmm
+#' @rdname ranef.ember_mixed
 #' @export
-coef.ember_lmm <- function(object, ...) {
+coef.ember_mixed <- function(object, ...) {
   fixed <- fixef(object)
   effects <- ranef(object, condVar = FALSE)
   # An effect without a fixed one varies about zero; such columns come first, as in lme4.

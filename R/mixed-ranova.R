@@ -22,8 +22,8 @@
 #' @export
 ranova <- function(model, reduce.terms = TRUE, ...) { # nolint: object_name_linter.
   call <- rlang::current_env()
-  if (!inherits(model, "ember_lmm")) {
-    abort_argument("model", "must be a fit of `lmm()`.", NULL, call)
+  if (!inherits(model, "ember_mixed")) {
+    abort_argument("model", "must be a fit of `lmm()` or `glmm()`.", NULL, call)
   }
   written <- written_terms(model)
   bars <- lapply(written, `[[`, "bar")
@@ -91,6 +91,9 @@ reduced_likelihood <- function(fit, formula, call) {
     smaller <- stats::update(fit, formula = formula)
     if (smaller$nobs != fit$nobs) abort_rows_changed(call)
     return(stats::logLik(smaller))
+  }
+  if (inherits(fit, "ember_glmm")) {
+    return(glm_likelihood(fit))
   }
   if (length(fit$dispersion) > 1L) {
     ember_abort(

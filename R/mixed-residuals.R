@@ -20,7 +20,7 @@
 #' @param ... Not used.
 #' @returns Numeric vectors with the names of the rows. `rstudent()`: Pearson residuals divided by
 #'   their standard deviation (lme4's definition). `cooks.distance()`: the distance for fixed
-#'   variances, from leverages; [influence()][influence.ember_lmm] has it with refits.
+#'   variances, from leverages; [influence()][influence.ember_mixed] has it with refits.
 #' @references Hodges, J. S. and Sargent, D. J. (2001). Counting degrees of freedom in hierarchical
 #'   and other richly-parameterised models. *Biometrika* 88, 367-379.
 #' @examples
@@ -63,7 +63,7 @@ plain_residuals <- function(fit, weighted, rows = mixed_rows(fit)) {
 #' @rdname residuals.ember_lmm
 #' @importFrom stats hatvalues
 #' @export
-hatvalues.ember_lmm <- function(model,
+hatvalues.ember_mixed <- function(model,
                                 fullHatMatrix = FALSE, ...) { # nolint: object_name_linter.
   if (fullHatMatrix) {
     return(hat_matrix(model))
@@ -77,13 +77,13 @@ hat_matrix <- function(fit) {
   design <- cbind(fixed_matrix(fit, rows), random_matrix(fit, term_rows(fit, rows)))
   precisions <- row_precisions(fit, rows)
   if (!is.null(precisions)) design <- sqrt(precisions) * design
-  as.matrix(design %*% (joint_covariance(fit) / fit$sigma^2) %*% Matrix::t(design))
+  as.matrix(design %*% (joint_covariance(fit) / random_scale(fit)^2) %*% Matrix::t(design))
 }
 
 #' @rdname residuals.ember_lmm
 #' @importFrom stats rstudent
 #' @export
-rstudent.ember_lmm <- function(model, ...) {
+rstudent.ember_mixed <- function(model, ...) {
   residuals <- stats::residuals(model, type = "scaled")
   values <- residuals / sqrt(1 - stats::hatvalues(model))
   values[is.infinite(values)] <- NaN
@@ -93,7 +93,7 @@ rstudent.ember_lmm <- function(model, ...) {
 #' @rdname residuals.ember_lmm
 #' @importFrom stats cooks.distance
 #' @export
-cooks.distance.ember_lmm <- function(model, ...) {
+cooks.distance.ember_mixed <- function(model, ...) {
   hat <- stats::hatvalues(model)
   scaled <- stats::residuals(model, type = "scaled")
   values <- (scaled / (1 - hat))^2 * hat / length(model$beta)

@@ -86,7 +86,7 @@ drawn_effects <- function(fit, rows, nsim) {
     k <- drawn[[i]]
     free <- !rows$parts[[k]]$chosen
     # The effects that stay are at their modes; the rest has its marginal covariance.
-    root <- fit$sigma * relative_factor(fit, fit$random[[k]])
+    root <- random_scale(fit) * relative_factor(fit, fit$random[[k]])
     if (!all(free)) root <- lower_root(tcrossprod(root)[free, free])
     z <- rows$parts[[k]]$columns[, free, drop = FALSE] %*% root
     for (j in seq_len(widths[[i]])) {

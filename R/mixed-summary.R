@@ -49,7 +49,7 @@ summary.ember_lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", 
       residuals = scaled_quantiles(object), ddf = ddf, correlation = correlation,
       call = object$call, fit = object
     ),
-    class = "summary.ember_lmm"
+    class = c("summary.ember_lmm", "summary.ember_mixed")
   )
 }
 
@@ -93,13 +93,14 @@ fixed_table <- function(fit, ddf, call) {
 }
 
 scaled_quantiles <- function(fit) {
-  quantiles <- stats::quantile(plain_residuals(fit, TRUE) / fit$sigma, names = FALSE)
+  fit <- without_padding(fit)
+  quantiles <- stats::quantile(stats::residuals(fit, type = "scaled"), names = FALSE)
   stats::setNames(quantiles, c("Min", "1Q", "Median", "3Q", "Max"))
 }
 
 #' @rdname summary.ember_lmm
 #' @export
-print.summary.ember_lmm <- function(x, digits = max(3L, getOption("digits") - 3L),
+print.summary.ember_mixed <- function(x, digits = max(3L, getOption("digits") - 3L),
                                     correlation = NULL,
                                     symbolic.cor = FALSE, # nolint: object_name_linter.
                                     signif.stars = # nolint: object_name_linter.
@@ -119,7 +120,7 @@ print.summary.ember_lmm <- function(x, digits = max(3L, getOption("digits") - 3L
     if (is.null(correlation)) correlation <- x$correlation
     print_fixed_correlations(x, correlation, symbolic.cor)
   }
-  closing <- c(convergence_words(x$fit), singular_lines(x$fit))
+  closing <- c(x$remarks, closing_remarks(x$fit))
   if (length(closing) > 0L) cat("", closing, "", sep = "\n")
   invisible(x)
 }
@@ -179,4 +180,4 @@ print_fixed_correlations <- function(x, correlation, symbolic) {
 }
 
 #' @export
-vcov.summary.ember_lmm <- function(object, ...) object$vcov
+vcov.summary.ember_mixed <- function(object, ...) object$vcov

@@ -13,7 +13,7 @@ NULL
 #' @param coef.,vcov. The fixed effects and their covariance matrix, or functions of the fit.
 #' @param df Degrees of freedom of the t distribution; by default normal (multcomp).
 #' @exportS3Method multcomp::modelparm
-modelparm.ember_lmm <- function(model, coef. = fixef,
+modelparm.ember_mixed <- function(model, coef. = fixef,
                                 vcov. = stats::vcov,
                                 df = NULL, ...) {
   estimates <- value_or_call(coef., model)

@@ -1,11 +1,16 @@
 # Inference in the core for mixed models: a fit goes over as rows, structure and parameters, and the
 # cross-products are taken again in one pass over the rows.
 
-# The fit as the core reads it.
+# The fit as the core reads it; of a generalized one the working model.
 native_mixed_model <- function(fit) {
+  model <- if (inherits(fit, "ember_glmm")) {
+    working_model(fit)
+  } else {
+    list(rows = mixed_rows(fit), known = fit$known)
+  }
   list(
-    rows = mixed_rows(fit), structure = fit$structure, known = fit$known,
-    reml = as.double(fit$REML), theta = as.double(fit$theta), sigma = as.double(fit$sigma),
+    rows = model$rows, structure = fit$structure, known = model$known,
+    reml = as.double(fit$REML), theta = as.double(fit$theta), sigma = as.double(random_scale(fit)),
     dispersion = as.double(fit$dispersion), threads = fit_threads(fit)
   )
 }
@@ -53,7 +58,7 @@ native_mixed_error_variances <- function(fit, newdata, fixed = TRUE, call) {
   unscaled <- native_result(
     mixed_prediction_variances(native_mixed_model(fit), rows, fixed), call
   )
-  fit$sigma^2 * unscaled
+  random_scale(fit)^2 * unscaled
 }
 
 # The diagonal of the hat matrix.
@@ -64,12 +69,10 @@ native_mixed_leverages <- function(fit, call) {
 # Profiles `parameters` (a data frame of `kind`, `place`, see mixed_profile()) at these values of
 # |zeta|.
 native_mixed_profile <- function(fit, parameters, zetas, control, call) {
-  control <- native_control(control)
-  if (!is.null(control$show)) control$show <- show_share_done
   native_result(
     suspendInterrupts(mixed_profile(
       native_mixed_model(fit), parameters$kind, as.integer(parameters$place), as.double(zetas),
-      control
+      in_parts(control)
     )),
     call
   )

@@ -105,25 +105,3 @@ native_mixture <- function(fit) {
     covariances = unname(fit$covariances), noise = fit$noise
   )
 }
-
-as_double_or_null <- function(x) if (!is.null(x)) as.double(x)
-
-fit_threads <- function(fit) as.integer(fit$control$threads)
-
-# The control list of a computation that draws: R's generator decides the core's streams, so
-# set.seed() rules.
-seeded <- function(control) {
-  fields <- native_control(control)
-  fields$seed <- as.double(draw_seed())
-  if (!is.null(fields$show)) fields$show <- show_share_done
-  fields
-}
-
-# Progress of a computation in parts.
-show_share_done <- function(done, total) {
-  line <- paste0(done, " of ", total, " done")
-  cat(
-    "\r", formatC(line, width = -getOption("width") + 1L), if (done == total) "\n", file = stderr(),
-    sep = ""
-  )
-}

@@ -65,6 +65,34 @@ progress_line <- function(frame) {
   }
 }
 
+as_double_or_null <- function(x) if (!is.null(x)) as.double(x)
+
+fit_threads <- function(fit) as.integer(fit$control$threads)
+
+# The control list of a computation that draws: R's generator decides the core's streams, so
+# set.seed() rules.
+seeded <- function(control) {
+  fields <- in_parts(control)
+  fields$seed <- as.double(draw_seed())
+  fields
+}
+
+# The control list of a computation in parts, whose progress is how many are done.
+in_parts <- function(control) {
+  fields <- native_control(control)
+  if (!is.null(fields$show)) fields$show <- show_share_done
+  fields
+}
+
+# Progress of a computation in parts.
+show_share_done <- function(done, total) {
+  line <- paste0(done, " of ", total, " done")
+  cat(
+    "\r", formatC(line, width = -getOption("width") + 1L), if (done == total) "\n", file = stderr(),
+    sep = ""
+  )
+}
+
 # `last_error()` is the condition that a user's function raised last.
 native_em <- function(start, closures, control, call, last_error) {
   control <- native_control(control)

@@ -7,7 +7,7 @@
 #' @param exponentiate Exponentiate the fixed effects?
 #' @param group_level List the random effects of every level instead of their standard deviations?
 #' @exportS3Method parameters::model_parameters
-model_parameters.ember_lmm <- function(model, ci = 0.95, ci_method = c(
+model_parameters.ember_mixed <- function(model, ci = 0.95, ci_method = c(
   "residual", "wald", "normal", "satterthwaite", "kenward", "profile", "boot"
 ),
                                        effects = c("all", "fixed", "random"),
@@ -104,19 +104,19 @@ stack_parameters <- function(tables) {
 #' @rdname lmm_insight
 #' @param method As `ci_method`.
 #' @exportS3Method parameters::p_value
-p_value.ember_lmm <- function(model, method = "residual", ...) {
+p_value.ember_mixed <- function(model, method = "residual", ...) {
   wald_parameters(model, method)[c("Parameter", "p")]
 }
 
 #' @rdname lmm_insight
 #' @exportS3Method parameters::degrees_of_freedom
-degrees_of_freedom.ember_lmm <- function(model, method = "residual", ...) {
-  unname(get_df.ember_lmm(model, method))
+degrees_of_freedom.ember_mixed <- function(model, method = "residual", ...) {
+  unname(get_df.ember_mixed(model, method))
 }
 
 #' @rdname lmm_insight
 #' @exportS3Method bayestestR::ci
-ci.ember_lmm <- function(x, ci = 0.95, method = "residual", ...) {
+ci.ember_mixed <- function(x, ci = 0.95, method = "residual", ...) {
   table <- fixed_parameters(x, ci, method, exponentiate = FALSE)
   table[c("Parameter", "CI", "CI_low", "CI_high")]
 }

@@ -1,18 +1,18 @@
 #' @rdname lmm_insight
 #' @exportS3Method performance::check_convergence
-check_convergence.ember_lmm <- function(x, ...) is_converged.ember_lmm(x)
+check_convergence.ember_mixed <- function(x, ...) is_converged.ember_mixed(x)
 
 #' @rdname lmm_insight
 #' @exportS3Method performance::check_singularity
-check_singularity.ember_lmm <- function(x, ...) isSingular(x)
+check_singularity.ember_mixed <- function(x, ...) isSingular(x)
 
 #' @rdname lmm_insight
 #' @exportS3Method performance::performance_aic
-performance_aic.ember_lmm <- function(x, ...) stats::AIC(x)
+performance_aic.ember_mixed <- function(x, ...) stats::AIC(x)
 
 #' @rdname lmm_insight
 #' @exportS3Method performance::performance_aicc
-performance_aicc.ember_lmm <- function(x, ...) {
+performance_aicc.ember_mixed <- function(x, ...) {
   loglik <- stats::logLik(x)
   k <- attr(loglik, "df")
   stats::AIC(loglik) + 2 * k * (k + 1) / (attr(loglik, "nobs") - k - 1)
@@ -20,13 +20,13 @@ performance_aicc.ember_lmm <- function(x, ...) {
 
 #' @rdname lmm_insight
 #' @exportS3Method performance::r2
-r2.ember_lmm <- function(model, ...) performance::r2_nakagawa(model, ...)
+r2.ember_mixed <- function(model, ...) performance::r2_nakagawa(model, ...)
 
 #' @rdname lmm_insight
 #' @param metrics `"all"`, `"common"`, or some of `"AIC"`, `"AICc"`, `"BIC"`, `"R2"`, `"ICC"`,
 #'   `"RMSE"`, `"SIGMA"`. The criteria are those of the fit, by REML or by ML.
 #' @exportS3Method performance::model_performance
-model_performance.ember_lmm <- function(model, metrics = "all", ...) {
+model_performance.ember_mixed <- function(model, metrics = "all", ...) {
   known <- c("AIC", "AICC", "BIC", "R2", "ICC", "RMSE", "SIGMA")
   metrics <- toupper(metrics)
   if (identical(metrics, "ALL")) metrics <- known
@@ -39,7 +39,7 @@ model_performance.ember_lmm <- function(model, metrics = "all", ...) {
   }
   shares <- variance_shares(model)
   values <- data.frame(
-    AIC = stats::AIC(model), AICc = performance_aicc.ember_lmm(model),
+    AIC = stats::AIC(model), AICc = performance_aicc.ember_mixed(model),
     BIC = stats::BIC(model), R2_conditional = shares[["conditional"]],
     R2_marginal = shares[["marginal"]], ICC = shares[["icc"]],
     RMSE = sqrt(mean(stats::residuals(without_padding(model))^2)), Sigma = stats::sigma(model)

@@ -52,7 +52,7 @@ test_that("fits are those of lme4", {
 
 test_that("a fit has the fields that methods read", {
   fit <- lmm(y ~ x + (x | g) + (1 | h), herd)
-  expect_s3_class(fit, c("ember_lmm", "ember_fit"), exact = TRUE)
+  expect_s3_class(fit, c("ember_lmm", "ember_mixed", "ember_fit"), exact = TRUE)
   expect_identical(fit$call, quote(lmm(formula = y ~ x + (x | g) + (1 | h), data = herd)))
   expect_identical(fit$status, "converged")
   expect_identical(fit$design$columns, c("(Intercept)", "x"))

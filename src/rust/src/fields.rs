@@ -24,6 +24,11 @@ impl Fields {
         self.0.get(name)
     }
 
+    /// The seed of the control list, see [`two_integers`].
+    pub fn seed(&self) -> Result<u64> {
+        two_integers(self.value("seed").unwrap_or(&().into()))
+    }
+
     /// A nested list.
     pub fn fields(&self, name: &'static str) -> Result<Option<Fields>> {
         self.value(name)
@@ -79,5 +84,20 @@ fn wrong(argument: &'static str, what: &str) -> Error {
     Error::Argument {
         argument,
         message: format!("must be {what}"),
+    }
+}
+
+/// A seed of 64 bits from two whole numbers of R's generator.
+pub fn two_integers(seed: &Robj) -> Result<u64> {
+    let halves = seed.as_real_vector().or_else(|| {
+        let whole = seed.as_integer_vector()?;
+        Some(whole.into_iter().map(f64::from).collect())
+    });
+    match halves.as_deref() {
+        Some(&[high, low]) => Ok((high as u64) << 32 | low as u64),
+        _ => Err(Error::Argument {
+            argument: "seed",
+            message: "must be two whole numbers".into(),
+        }),
     }
 }

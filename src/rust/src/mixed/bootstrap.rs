@@ -12,8 +12,7 @@ use extendr_api::prelude::*;
 use super::read::{known, structure, RowsList};
 use super::write;
 use crate::convert::{settings, Result};
-use crate::fields::Fields;
-use crate::mixture::read::{seed, two_integers};
+use crate::fields::{two_integers, Fields};
 use crate::monitor::Monitor;
 
 /// Fits to simulated responses; see `native_mixed_bootstrap()`.
@@ -42,7 +41,7 @@ fn mixed_bootstrap(
         rows: &rows,
         law: &self::law(&law)?,
         settings: &settings(&control)?,
-        seed: seed(&fields)?,
+        seed: fields.seed()?,
         threads,
     };
     let total = replicates.max(0);

@@ -2,7 +2,7 @@
 
 mod inference;
 mod predict;
-pub mod read;
+mod read;
 mod search;
 mod stats;
 mod write;

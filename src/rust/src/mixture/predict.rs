@@ -8,9 +8,10 @@ use ember_core::nalgebra::DMatrix;
 use ember_core::rng;
 use extendr_api::prelude::*;
 
-use super::read::{data, read_mixture_list, two_integers};
+use super::read::{data, read_mixture_list};
 use super::write::matrix;
 use crate::convert::Result;
+use crate::fields::two_integers;
 
 /// Posterior probabilities and log densities of rows, some cells of which may be missing.
 /// @noRd

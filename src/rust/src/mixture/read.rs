@@ -33,26 +33,6 @@ pub fn read_models(names: &[String]) -> Result<Vec<CovarianceModel>> {
         .collect()
 }
 
-/// The seed in the control list.
-pub fn seed(control: &Fields) -> Result<u64> {
-    match control.value("seed") {
-        Some(seed) => two_integers(seed),
-        None => Err(unknown("seed")),
-    }
-}
-
-/// A seed of 64 bits from two whole numbers of R's generator.
-pub fn two_integers(seed: &Robj) -> Result<u64> {
-    let halves = seed.as_real_vector().or_else(|| {
-        let whole = seed.as_integer_vector()?;
-        Some(whole.into_iter().map(f64::from).collect())
-    });
-    match halves.as_deref() {
-        Some(&[high, low]) => Ok((high as u64) << 32 | low as u64),
-        _ => Err(unknown("seed")),
-    }
-}
-
 /// The elements of a list that is not NULL.
 pub fn given(value: &Robj) -> Option<Fields> {
     if value.is_null() {

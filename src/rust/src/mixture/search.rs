@@ -11,7 +11,7 @@ use ember_core::mixture::problem::{Method, Problem};
 use ember_core::mixture::search::{Cell, PartitionsOf, Search, Starts};
 use extendr_api::prelude::*;
 
-use super::read::{data, given, read_assumptions, read_mixture, read_models, seed, unknown};
+use super::read::{data, given, read_assumptions, read_mixture, read_models, unknown};
 use super::write::{mixture_pairs, or_null};
 use crate::convert::{settings, trace, Result};
 use crate::fields::Fields;
@@ -80,7 +80,7 @@ fn mixture_bootstrap_lrt(
         k_alternative: k_alternative.max(1) as usize,
         n_starts: n_starts.max(1) as usize,
         settings: settings(&control)?,
-        seed: seed(&fields)?,
+        seed: fields.seed()?,
         threads: fields.count("threads")?,
     };
     let total = replicates.max(0);
@@ -131,7 +131,7 @@ fn read_starts(
             Some("hierarchical") => Method::Hierarchical,
             Some(_) => return Err(unknown("start")),
         };
-        problem.partitions(ks, method, count, seed(control)?)?
+        problem.partitions(ks, method, count, control.seed()?)?
     };
     let partitions = ks.iter().zip(moments);
     Ok(Starts::Partitions(
