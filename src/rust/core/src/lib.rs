@@ -8,6 +8,7 @@
 //!
 //! The crate knows no R. Matrices are column-major, one row per observation.
 
+pub mod cloning;
 pub mod em;
 pub mod error;
 pub mod glmm;
