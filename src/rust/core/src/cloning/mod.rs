@@ -6,5 +6,11 @@
 //! Schmuland 2010, *JASA* 105, 1617-1625).
 
 pub mod chains;
+pub mod collapsed;
+pub mod mode;
 pub mod parameters;
+pub mod posterior;
 pub mod prior;
+mod proposal;
+mod slice;
+pub mod target;
