@@ -1,8 +1,8 @@
 //! The mode of a posterior and its curvature there.
 //!
-//! Newton's method on second differences, with steps of a fifth of a standard deviation each way: they follow the
-//! scale of the posterior, whatever K, and the curvature is that of the posterior's body rather than of one
-//! point.
+//! Newton's method on second differences. They are wide first, a fifth of a standard deviation each way whatever K:
+//! that finds the posterior's body, and its curvature is what proposals need. Narrow ones then give the mode
+//! itself and the information there.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -12,8 +12,10 @@ use super::proposal::Proposal;
 use super::target::Likelihood;
 use crate::error::{Error, Result};
 
-/// The log posterior should fall by about this much in a step; half as much and four times as much will do.
-const DROP: f64 = 0.02;
+/// The log posterior should fall by about this much in a wide and in a narrow step; half as much and four times as
+/// much will do.
+const WIDE: f64 = 0.02;
+const NARROW: f64 = 2e-5;
 
 /// Longest step of a difference in a coordinate that is a logarithm.
 const LONGEST: f64 = 20.0;
@@ -21,13 +23,13 @@ const LONGEST: f64 = 20.0;
 /// Most changes of the length of a step.
 const MAX_SCALINGS: usize = 60;
 
-/// Curvature (in units of the steps) below this does not count.
-const FLAT: f64 = 1e-6;
+/// Curvature below this part of the drop in a step does not count.
+const FLAT: f64 = 1e-4;
 
 const MAX_ITERATIONS: usize = 60;
 
-/// The search ends when the log posterior is expected to rise by less.
-const RISE: f64 = 1e-4;
+/// The search ends when the log posterior is expected to rise by less than this part of the drop in a step.
+const RISE: f64 = 1e-3;
 
 /// A Newton step is no longer than so many standard deviations along an axis.
 const MAX_STEP: f64 = 4.0;
@@ -36,12 +38,11 @@ const MAX_STEP: f64 = 4.0;
 const FIRST_LOG_RATIO: f64 = -5.0;
 const FIRST_CORRELATION: f64 = 2.0;
 
-/// The mode, and the normal distribution that the curvature there stands for.
+/// The mode of the joint posterior of w, and the normal distribution that the curvature there stands for.
 #[derive(Debug, Clone)]
 pub struct Mode {
-    /// w, with β at its mean given the rest.
     pub w: Vec<f64>,
-    /// Covariance of w.
+    /// Covariance of w: minus the inverse Hessian of the log posterior.
     pub covariance: DMatrix<f64>,
     /// Whether the log posterior is strictly concave there, and the mode inside the support of the prior.
     pub regular: bool,
@@ -53,7 +54,8 @@ impl Mode {
     ///
     /// # Errors
     /// [`Error::Argument`] naming `prior` if the posterior vanishes at the start.
-    pub fn find<L: Likelihood>(posterior: &mut Posterior<L>, w: &[f64]) -> Result<Self> {
+    pub fn find<L: Likelihood + Clone>(posterior: &Posterior<L>, w: &[f64]) -> Result<Self> {
+        let posterior = &mut posterior.clone();
         let mut point = posterior.point();
         point.v = start(posterior, w);
         posterior.evaluate(&mut point);
@@ -65,18 +67,27 @@ impl Mode {
         }
         let mut surface = Surface {
             steps: vec![1e-2; point.v.len()],
+            drop: WIDE,
             trial: posterior.point(),
             posterior,
         };
-        let mut curvature = surface.curvature(&point);
-        for _ in 0..MAX_ITERATIONS {
-            let (step, rise) = curvature.newton(&surface.steps);
-            if rise < RISE || !surface.climb(&mut point, &step) {
-                break;
-            }
-            curvature = surface.curvature(&point);
-        }
-        surface.mode(&point, &curvature)
+        let wide = surface.maximize(&mut point);
+        let proposal = surface.proposal(&point, &wide)?;
+        let mut moved = point.clone();
+        surface.narrow();
+        surface.posterior.evaluate(&mut moved);
+        let narrow = surface.maximize(&mut moved);
+        let trusted = wide.regular && narrow.regular;
+        let (point, normal) = match trusted {
+            true => (moved, surface.proposal(&point, &narrow)?),
+            false => (point, proposal.clone()),
+        };
+        Ok(Mode {
+            w: surface.center(&point),
+            covariance: surface.covariance(&point, &normal),
+            regular: trusted,
+            proposal,
+        })
     }
 
     /// Covariance of the natural parameters, by linearisation.
@@ -129,6 +140,8 @@ struct Surface<'s, 'a, L> {
     posterior: &'s mut Posterior<'a, L>,
     /// Length of a difference in each coordinate.
     steps: Vec<f64>,
+    /// By how much the log posterior should fall in a step.
+    drop: f64,
     trial: Point,
 }
 
@@ -152,6 +165,27 @@ impl<L: Likelihood> Surface<'_, '_, L> {
         self.trial.log_density
     }
 
+    /// Moves a point to the mode.
+    fn maximize(&mut self, point: &mut Point) -> Curvature {
+        let mut curvature = self.curvature(point);
+        for _ in 0..MAX_ITERATIONS {
+            let (step, rise) = curvature.newton(&self.steps);
+            if rise < RISE * self.drop || !self.climb(point, &step) {
+                break;
+            }
+            curvature = self.curvature(point);
+        }
+        curvature
+    }
+
+    /// Narrow differences from now on, of the joint posterior of β and the rest.
+    fn narrow(&mut self) {
+        self.posterior.profile();
+        let factor = (NARROW / self.drop).sqrt();
+        self.steps.iter_mut().for_each(|step| *step *= factor);
+        self.drop = NARROW;
+    }
+
     fn curvature(&mut self, point: &Point) -> Curvature {
         let d = point.v.len();
         let mut gradient = DVector::zeros(d);
@@ -171,7 +205,7 @@ impl<L: Likelihood> Surface<'_, '_, L> {
                     point.log_density - down
                 };
                 gradient[j] = if slope.is_finite() { slope } else { 0.0 };
-                hessian[(j, j)] = gradient[j].powi(2).max(FLAT);
+                hessian[(j, j)] = gradient[j].powi(2).max(FLAT * self.drop);
                 regular = false;
             }
             sides.push(up + down);
@@ -190,8 +224,8 @@ impl<L: Likelihood> Surface<'_, '_, L> {
         let eigen = hessian.symmetric_eigen();
         let mut values = eigen.eigenvalues;
         for value in values.iter_mut() {
-            regular &= *value > FLAT;
-            *value = value.abs().max(FLAT);
+            regular &= *value > FLAT * self.drop;
+            *value = value.abs().max(FLAT * self.drop);
         }
         Curvature {
             gradient,
@@ -213,14 +247,10 @@ impl<L: Likelihood> Surface<'_, '_, L> {
             let fall = point.log_density - 0.5 * (sides.0 + sides.1);
             // A slope alone does not fix the length, but one that the curvature hides must not be stepped over.
             let fall = fall.abs().max(0.1 * (sides.0 - sides.1).abs());
-            let factor = if fall < 0.5 * DROP && self.steps[j] < longest {
-                (DROP / fall.max(1e-4)).sqrt().clamp(1.5, 8.0)
-            } else if fall > 4.0 * DROP {
-                if fall.is_finite() {
-                    (DROP / fall).sqrt().max(0.1)
-                } else {
-                    0.25
-                }
+            let factor = if fall < 0.5 * self.drop && self.steps[j] < longest {
+                (self.drop / fall).sqrt().clamp(1.5, 8.0)
+            } else if fall > 4.0 * self.drop {
+                (self.drop / fall).sqrt().max(0.2)
             } else {
                 break;
             };
@@ -250,31 +280,43 @@ impl<L: Likelihood> Surface<'_, '_, L> {
         false
     }
 
-    /// The normal distribution at a point. β given v has a mean that moves with v.
-    fn mode(mut self, point: &Point, curvature: &Curvature) -> Result<Mode> {
-        let (d, first) = (point.v.len(), self.posterior.first());
-        let n = first + d;
+    /// The t distribution that fits a mode and its curvature.
+    fn proposal(&self, point: &Point, curvature: &Curvature) -> Result<Proposal> {
+        let d = point.v.len();
         let root = DMatrix::from_fn(d, d, |i, k| {
             self.steps[i] * curvature.axes[(i, k)] / curvature.values[k].sqrt()
         });
         let whitening = DMatrix::from_fn(d, d, |k, j| {
             curvature.values[k].sqrt() * curvature.axes[(j, k)] / self.steps[j]
         });
-        let mut slopes = DMatrix::zeros(n, d);
-        let (mut up, mut down) = (vec![0.0; n], vec![0.0; n]);
+        let center = DVector::from_column_slice(&point.v);
+        Proposal::new(center, root, whitening).ok_or_else(|| Error::Numerical {
+            message: "the posterior has no finite curvature at its mode".into(),
+        })
+    }
+
+    /// w at a point.
+    fn center(&self, point: &Point) -> Vec<f64> {
+        let mut w = vec![0.0; self.posterior.first() + point.v.len()];
+        self.posterior.center_into(point, &mut w);
+        w
+    }
+
+    /// Covariance of w: that of v, and β given v, whose mean moves with v.
+    fn covariance(&mut self, point: &Point, normal: &Proposal) -> DMatrix<f64> {
+        let (d, first) = (point.v.len(), self.posterior.first());
+        let mut slopes = DMatrix::zeros(first + d, d);
         for j in 0..d {
-            self.moved(point, &[(j, 1.0)]);
-            let above = self.trial.log_density.is_finite();
-            self.posterior.center_into(&self.trial, &mut up);
-            self.moved(point, &[(j, -1.0)]);
-            let below = self.trial.log_density.is_finite();
-            self.posterior.center_into(&self.trial, &mut down);
-            for i in (0..first).filter(|_| above && below) {
-                slopes[(i, j)] = (up[i] - down[i]) / (2.0 * self.steps[j]);
+            let up = self.moved(point, &[(j, 1.0)]);
+            let above = self.center(&self.trial);
+            let down = self.moved(point, &[(j, -1.0)]);
+            let below = self.center(&self.trial);
+            for i in (0..first).filter(|_| (up + down).is_finite()) {
+                slopes[(i, j)] = (above[i] - below[i]) / (2.0 * self.steps[j]);
             }
             slopes[(first + j, j)] = 1.0;
         }
-        let axes = slopes * &root;
+        let axes = slopes * &normal.root;
         let mut covariance = &axes * axes.transpose();
         for column in self.posterior.coefficient_root(point) {
             for j in 0..first {
@@ -283,18 +325,7 @@ impl<L: Likelihood> Surface<'_, '_, L> {
                 }
             }
         }
-        let mut w = vec![0.0; n];
-        self.posterior.center_into(point, &mut w);
-        let center = DVector::from_column_slice(&point.v);
-        let proposal = Proposal::new(center, root, whitening).ok_or_else(|| Error::Numerical {
-            message: "the posterior has no finite curvature at its mode".into(),
-        })?;
-        Ok(Mode {
-            w,
-            covariance,
-            regular: curvature.regular,
-            proposal,
-        })
+        covariance
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Posterior<'a, L> {
     /// K.
     copies: f64,
     normal: Option<NormalPrior>,
+    /// Whether β is put at its mean given v, rather than integrated out.
+    profiled: bool,
     quadratic: Quadratic,
     /// w.
     buffer: Vec<f64>,
@@ -58,9 +60,15 @@ impl<'a, L: Likelihood> Posterior<'a, L> {
             prior,
             copies: copies as f64,
             normal,
+            profiled: false,
             quadratic: Quadratic::new(p),
             buffer: vec![0.0; layout.coordinates()],
         }
+    }
+
+    /// From now on the maximum of the joint posterior over β, whose mode is that of w, stands for its integral.
+    pub(super) fn profile(&mut self) {
+        self.profiled = true;
     }
 
     /// What is sampled.
@@ -123,8 +131,9 @@ impl<'a, L: Likelihood> Posterior<'a, L> {
         if defined.is_err() {
             return f64::NEG_INFINITY;
         }
-        let integral = normal.integrate(&self.quadratic, self.copies, point);
-        self.copies * self.quadratic.maximum + integral + prior
+        let (shrinkage, log_volume) = normal.integrate(&self.quadratic, self.copies, point);
+        let value = self.copies * self.quadratic.maximum + shrinkage + prior;
+        value + if self.profiled { 0.0 } else { log_volume }
     }
 
     /// Writes w: v, and β at its mean given v.
@@ -212,11 +221,12 @@ impl NormalPrior {
         })
     }
 
-    /// log ∫ exp(-K |Lᵀ(β̃ - β̃̂)|² / 2) π(β̃) dβ̃ up to a constant; the moments of β̃ go into the point.
+    /// ∫ exp(-K |Lᵀ(β̃ - β̃̂)|² / 2) π(β̃) dβ̃ up to a constant: the logarithms of the largest value of the integrand
+    /// and of the volume under it. The moments of β̃ go into the point.
     ///
     /// With B = K L Lᵀ, the precision P and the mean m of the prior, Q = B + P and d = β̃̂ - m, the mean is
-    /// m + Q⁻¹ B d and the integral exp(-(P d)ᵀ Q⁻¹ B d / 2) / |Q|^½: nothing cancels.
-    fn integrate(&self, quadratic: &Quadratic, copies: f64, point: &mut Point) -> f64 {
+    /// m + Q⁻¹ B d, the largest value exp(-(P d)ᵀ Q⁻¹ B d / 2) and the volume |Q|^-½: nothing cancels.
+    fn integrate(&self, quadratic: &Quadratic, copies: f64, point: &mut Point) -> (f64, f64) {
         let p = self.mean.len();
         let scale = copies.sqrt();
         let root = &mut point.root;
@@ -224,7 +234,7 @@ impl NormalPrior {
         scaled.for_each(|(to, l)| *to = scale * l);
         let Some(precision) = &self.precision else {
             point.center.copy_from_slice(&quadratic.center);
-            return -log_det(root, p);
+            return (0.0, -log_det(root, p));
         };
         let difference: Vec<f64> = quadratic
             .center
@@ -250,14 +260,14 @@ impl NormalPrior {
             }
         }
         if !factorise(root, p) {
-            return f64::NEG_INFINITY;
+            return (f64::NEG_INFINITY, 0.0);
         }
         solve_lower(root, &mut x);
         solve_transposed(root, &mut x);
         let shrinkage: f64 = pull.iter().zip(&x).map(|(pull, x)| pull * x).sum();
         let moved = point.center.iter_mut().zip(self.mean.iter().zip(&x));
         moved.for_each(|(to, (mean, x))| *to = mean + x);
-        -0.5 * shrinkage - log_det(root, p)
+        (-0.5 * shrinkage, -log_det(root, p))
     }
 }
 
