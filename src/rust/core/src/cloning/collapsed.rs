@@ -11,11 +11,11 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::chains::{self, Draws, Sampler, Settings};
+use super::doubling::{self, Curve};
 use super::mode::Mode;
 use super::parameters::{Kind, Layout};
 use super::posterior::{Point, Posterior};
 use super::proposal::Proposal;
-use super::slice::{self, Curve};
 use super::target::Likelihood;
 use crate::error::{Error, Result};
 
@@ -184,7 +184,7 @@ impl<'a, L: Likelihood> Collapsed<'a, L> {
             trial: &mut self.trial,
             kept: &mut self.kept,
         };
-        if slice::step(&mut path, self.current.log_density, width, rng) {
+        if doubling::step(&mut path, self.current.log_density, width, rng) {
             std::mem::swap(&mut self.kept, &mut self.current);
             self.log_proposal = self.proposal.log_density(&self.current.v);
         }

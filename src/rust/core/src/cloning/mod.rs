@@ -7,10 +7,16 @@
 
 pub mod chains;
 pub mod collapsed;
+pub mod covariance_step;
+mod doubling;
+pub mod gibbs;
 pub mod mode;
 pub mod parameters;
 pub mod posterior;
 pub mod prior;
 mod proposal;
-mod slice;
+pub mod scale_step;
+pub mod slice;
 pub mod target;
+pub mod walk;
+pub mod wishart;

@@ -1,91 +1,92 @@
-//! Slice sampling along a line or curve, with doubling (Neal 2003, *Annals of Statistics* 31, figures 4-6).
-//!
-//! The width need not fit: an interval grows by doubling, so a plateau thousands of widths long is crossed in
-//! one step, and shrinks geometrically.
+//! Slice sampling of one coordinate (Neal 2003, *Annals of Statistics* 31, 705-767): exact for any density, and
+//! nothing to tune but a width that is right to an order of magnitude.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::Exp1;
 
-/// Most doublings of the interval.
-const MAX_DOUBLINGS: usize = 14;
+/// Most steps by which an interval grows.
+const MAX_STEPS: usize = 60;
 
-/// Most points tried on a slice: an interval has shrunk to rounding by then, and the step is none.
-const MAX_TRIES: usize = 200;
+/// Most points that are tried before the old one is kept: by then the interval has no other points.
+const MAX_TRIALS: usize = 200;
 
-/// A log density along a curve through the current point, which is 0.
-pub(super) trait Curve {
-    /// The log density at `t`.
-    fn at(&mut self, t: f64) -> f64;
-
-    /// The last point asked for may become the next.
-    fn keep(&mut self);
-}
-
-/// Moves along the curve, from a point of this log density. Whether the point kept last is the next.
-pub(super) fn step(
-    curve: &mut impl Curve,
-    log_density: f64,
+/// The next point after `x`, where the log density (up to a constant) is `here`; with the log density there.
+///
+/// The interval steps out by `width`, then shrinks towards `x` (Neal's figures 3 and 5). `width` must not depend
+/// on `x`. Points where the density is not a number count as impossible.
+pub fn slice(
+    x: f64,
+    here: f64,
     width: f64,
     rng: &mut ChaCha8Rng,
-) -> bool {
-    let drop: f64 = rng.sample(Exp1);
-    let level = log_density - drop;
-    let mut lower = -width * rng.random::<f64>();
-    let mut upper = lower + width;
-    let (mut at_lower, mut at_upper) = (curve.at(lower), curve.at(upper));
-    for _ in 0..MAX_DOUBLINGS {
-        if level >= at_lower && level >= at_upper {
+    mut log_density: impl FnMut(f64) -> f64,
+) -> (f64, f64) {
+    let height = here - rng.sample::<f64, _>(Exp1);
+    let mut left = x - width * rng.random::<f64>();
+    let mut right = left + width;
+    // The steps are divided at random between the two ends, so that the interval could have come from any of its
+    // points.
+    let steps = rng.random_range(0..=MAX_STEPS);
+    for _ in 0..steps {
+        if log_density(left) > height {
+            left -= width;
+        } else {
             break;
         }
-        if rng.random::<bool>() {
-            lower -= upper - lower;
-            at_lower = curve.at(lower);
+    }
+    for _ in steps..MAX_STEPS {
+        if log_density(right) > height {
+            right += width;
         } else {
-            upper += upper - lower;
-            at_upper = curve.at(upper);
+            break;
         }
     }
-    let (ends, mut left, mut right) = ((lower, upper, at_lower, at_upper), lower, upper);
-    for _ in 0..MAX_TRIES {
-        let t = left + rng.random::<f64>() * (right - left);
-        if level < curve.at(t) {
-            curve.keep();
-            if reversible(curve, level, width, t, ends) {
-                return true;
-            }
+    for _ in 0..MAX_TRIALS {
+        let trial = left + (right - left) * rng.random::<f64>();
+        let there = log_density(trial);
+        if there > height {
+            return (trial, there);
         }
-        if t < 0.0 {
-            left = t;
+        if trial < x {
+            left = trial;
         } else {
-            right = t;
+            right = trial;
         }
     }
-    false
+    (x, here)
 }
 
-/// Whether doubling from `t` could have given the same interval (figure 6).
-fn reversible(
-    curve: &mut impl Curve,
-    level: f64,
-    width: f64,
-    t: f64,
-    (mut lower, mut upper, mut at_lower, mut at_upper): (f64, f64, f64, f64),
-) -> bool {
-    let mut differ = false;
-    while upper - lower > 1.1 * width {
-        let middle = 0.5 * (lower + upper);
-        differ |= (middle > 0.0) != (t < middle);
-        if t < middle {
-            upper = middle;
-            at_upper = curve.at(middle);
-        } else {
-            lower = middle;
-            at_lower = curve.at(middle);
-        }
-        if differ && level >= at_lower && level >= at_upper {
-            return false;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::stream;
+
+    #[test]
+    fn moments_are_those_of_the_density() {
+        // log of a Gamma(3, 1) variable: mean ψ(3), variance ψ'(3); any width gives the same law.
+        let log_density = |x: f64| 3.0 * x - x.exp();
+        for (number, width) in [0.05, 1.0, 30.0].into_iter().enumerate() {
+            let mut rng = stream(11, number as u64);
+            let draws = 60_000;
+            let (mut x, mut here) = (0.0, log_density(0.0));
+            let (mut sum, mut square) = (0.0, 0.0);
+            for _ in 0..draws {
+                (x, here) = slice(x, here, width, &mut rng, log_density);
+                assert_eq!(here, log_density(x));
+                sum += x;
+                square += x * x;
+            }
+            let mean = sum / f64::from(draws);
+            let variance = square / f64::from(draws) - mean * mean;
+            assert!(
+                (mean - 0.922_784_335_098_467).abs() < 0.02,
+                "{width} {mean}"
+            );
+            assert!(
+                (variance - 0.394_934_066_848_226).abs() < 0.02,
+                "{width} {variance}"
+            );
         }
     }
-    true
 }
