@@ -5,12 +5,19 @@
 //! determine w it does not shrink, which is how data cloning finds what cannot be estimated (Lele, Nadeem and
 //! Schmuland 2010, *JASA* 105, 1617-1625).
 
+pub mod cells;
 pub mod chains;
+pub mod clones;
 pub mod covariance_step;
 pub mod gibbs;
+pub mod independence;
+pub mod level_likelihood;
+pub mod level_modes;
 pub mod parameters;
 pub mod prior;
 pub mod scale_step;
+pub mod shift;
 pub mod slice;
+pub mod small;
 pub mod walk;
 pub mod wishart;
