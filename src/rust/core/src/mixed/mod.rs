@@ -47,3 +47,4 @@ pub mod structure;
 mod tail;
 mod trust_region;
 pub mod variances;
+pub mod working;
