@@ -5,6 +5,7 @@ use extendr_api::prelude::*;
 mod convert;
 mod em;
 mod fields;
+mod glmm;
 mod mixed;
 mod mixture;
 mod monitor;
@@ -19,6 +20,7 @@ fn native_core_version() -> &'static str {
 extendr_module! {
     mod ember;
     use em;
+    use glmm;
     use mixed;
     use mixture;
     fn native_core_version;
