@@ -8,8 +8,10 @@
 //!
 //! The crate knows no R. Matrices are column-major, one row per observation.
 
+pub mod cloning;
 pub mod em;
 pub mod error;
+pub mod glmm;
 pub mod linalg;
 pub mod mixed;
 pub mod mixture;

@@ -41,7 +41,7 @@ pub struct Basis {
 
 impl Basis {
     /// The basis of the fixed effects of `rows`.
-    pub(super) fn of(rows: &Rows) -> Self {
+    pub(crate) fn of(rows: &Rows) -> Self {
         match rows.fixed {
             FixedColumns::Dense { values, .. } => orthogonalise(&triangle(rows, values)),
             FixedColumns::Sparse { .. } => scale(rows),
@@ -99,6 +99,19 @@ impl Basis {
             }
             Transform::Diagonal(_) => self.apply(v, to),
         }
+    }
+
+    /// T⁻¹ v.
+    pub fn solve(&self, v: &[f64]) -> Vec<f64> {
+        let mut solution = DVector::from_column_slice(v);
+        match &self.transform {
+            Transform::Full(t) => {
+                // T is upper triangular with a diagonal that is not zero.
+                t.solve_upper_triangular_mut(&mut solution);
+            }
+            Transform::Diagonal(t) => solution.component_div_assign(t),
+        }
+        solution.as_slice().to_vec()
     }
 
     /// T in full.

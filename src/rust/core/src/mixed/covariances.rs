@@ -6,7 +6,7 @@
 
 use nalgebra::DMatrix;
 
-use super::criterion::Problem;
+use super::criterion::{KnownDeviation, Problem};
 use super::structure::{Entry, Structure};
 use crate::error::{Error, Result};
 
@@ -31,7 +31,19 @@ pub struct Block {
 /// [`Error::Argument`] naming `method` when a block has zeros below its diagonal: its M step has no closed
 /// form.
 pub fn blocks(problem: &Problem) -> Result<Vec<Block>> {
-    let (structure, levels) = (problem.structure, problem.statistics.levels());
+    let levels = problem.statistics.levels();
+    partition(problem.structure, levels, &problem.known.deviations)
+}
+
+/// The blocks of a structure whose terms have these levels.
+///
+/// # Errors
+/// As [`blocks`].
+pub fn partition(
+    structure: &Structure,
+    levels: &[usize],
+    known: &[KnownDeviation],
+) -> Result<Vec<Block>> {
     let mut blocks = Vec::new();
     for (term, &width) in structure.widths.iter().enumerate() {
         let mut of: Vec<usize> = (0..width).collect();
@@ -44,8 +56,9 @@ pub fn blocks(problem: &Problem) -> Result<Vec<Block>> {
         for name in 0..width {
             let effects: Vec<usize> = (0..width).filter(|&effect| of[effect] == name).collect();
             if !effects.is_empty() {
-                let known = problem.known.deviations.iter();
-                let first = known.filter(|known| (known.term, known.index) == (term, effects[0]));
+                let first = known
+                    .iter()
+                    .filter(|known| (known.term, known.index) == (term, effects[0]));
                 blocks.push(Block {
                     term,
                     theta: triangle(structure, term, &effects)?,

@@ -1,0 +1,10 @@
+//! Data cloning: maximum likelihood by MCMC (Lele, Dennis and Lutscher 2007, *Ecology Letters* 10, 551-563).
+//!
+//! The posterior of K independent copies of the data is L(w)ᴷ π(w). As K grows it becomes normal around the
+//! maximum likelihood estimate with K⁻¹ times the inverse information, whatever the prior; where the data do not
+//! determine w it does not shrink, which is how data cloning finds what cannot be estimated (Lele, Nadeem and
+//! Schmuland 2010, *JASA* 105, 1617-1625).
+
+pub mod chains;
+pub mod parameters;
+pub mod prior;

@@ -1,0 +1,7 @@
+//! Generalised linear mixed models: random effects hidden behind a density that is not normal.
+//!
+//! η = X β + offset + Z b with b = Λ(θ) u and u ~ N(0, I); given η the rows are independent. The integral over u has
+//! no closed form: the likelihood is approximated around the conditional mode of u.
+
+pub mod family;
+pub mod problem;
