@@ -1,7 +1,7 @@
 //! Generalised linear mixed models for R: `ember_core::glmm` behind named lists.
 
-mod criterion;
-mod fit;
+mod estimate;
+mod evaluate;
 pub mod read;
 mod write;
 
@@ -9,6 +9,6 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod glmm;
-    use criterion;
-    use fit;
+    use estimate;
+    use evaluate;
 }

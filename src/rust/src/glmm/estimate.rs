@@ -35,6 +35,6 @@ fn glmm_fit(
 }
 
 extendr_module! {
-    mod fit;
+    mod estimate;
     fn glmm_fit;
 }

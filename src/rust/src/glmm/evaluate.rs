@@ -84,7 +84,7 @@ fn wrong(argument: &'static str, message: &str) -> Error {
 }
 
 extendr_module! {
-    mod criterion;
+    mod evaluate;
     fn glmm_criterion;
     fn glmm_working;
 }
