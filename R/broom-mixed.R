@@ -3,7 +3,7 @@
 #' Tidy a fitted mixed model
 #'
 #' The tables that package broom.mixed makes of lme4's fits, so that what is built on them
-#' (modelsummary, for instance) works on fits of [lmm()] too.
+#' (modelsummary, for instance) works on fits of [lmm()] and [glmm()] too.
 #'
 #' @param x A fit of [lmm()].
 #' @param effects What to list: `"fixed"` effects, `"ran_pars"` (standard deviations and
@@ -27,7 +27,7 @@
 #'   `group`, `level` (where levels are listed), `term` (such as `sd__(Intercept)`), `estimate`,
 #'   `std.error`, `statistic`, `df`, `p.value`, `conf.low`, `conf.high`. `glance()`: one row with
 #'   `nobs`, `sigma`, `logLik`, `AIC`, `BIC`, `REMLcrit` or `deviance`, `df.residual`. `augment()`:
-#'   the data and `.fitted`, `.resid`, `.hat`, `.cooksd`, `.fixed`, `.mu`, `.offset`, `.sqrtXwt`,
+#'   the data and `.fitted` (on the scale of the link, also in `.eta`, for fits of [glmm()]), `.resid`, `.hat`, `.cooksd`, `.fixed`, `.mu`, `.offset`, `.sqrtXwt`,
 #'   `.sqrtrwt`, `.weights`, `.wtres`; with `newdata` only `.fitted` and `.fixed`.
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
@@ -82,7 +82,7 @@ tidy_fixed <- function(fit, ddf, exponentiate, interval, ...) {
   out <- data.frame(term = rownames(table), table, check.names = FALSE, row.names = NULL)
   broom_names <- c(
     Estimate = "estimate", "Std. Error" = "std.error", df = "df", "t value" = "statistic",
-    "Pr(>|t|)" = "p.value"
+    "Pr(>|t|)" = "p.value", "z value" = "statistic", "Pr(>|z|)" = "p.value"
   )
   names(out)[-1L] <- broom_names[colnames(table)]
   if (interval$wanted) out[c("conf.low", "conf.high")] <- fixed_limits(fit, out, interval, ...)
@@ -147,7 +147,7 @@ variance_names <- function(fit, table) {
   # With residual variances by group, sigma is that of the first one.
   residual <- which(table$grp == "Residual")
   names[residual] <- NA_character_
-  names[residual[[1L]]] <- "sigma"
+  names[utils::head(residual, 1L)] <- "sigma"
   names
 }
 
@@ -198,7 +198,7 @@ glance.ember_mixed <- function(x, ...) {
     nobs = stats::nobs(x), sigma = stats::sigma(x), logLik = as.numeric(stats::logLik(x)),
     AIC = stats::AIC(x), BIC = stats::BIC(x)
   )
-  out[[if (x$REML) "REMLcrit" else "deviance"]] <- x$criterion
+  out[[if (x$REML) "REMLcrit" else "deviance"]] <- stats::deviance(x)
   out$df.residual <- stats::df.residual(x)
   as_tibble_if_installed(out)
 }
@@ -212,22 +212,22 @@ augment.ember_mixed <- function(x, data = stats::model.frame(x), newdata = NULL,
   }
   data <- rows_of_fit(x, data, call)
   x <- without_padding(x)
-  fitted <- as.vector(stats::fitted(x))
-  residuals <- as.vector(stats::residuals(x))
   weights <- x$weights
-  if (is.null(weights)) weights <- rep(1, length(fitted))
+  if (is.null(weights)) weights <- rep(1, x$nobs)
+  working <- if (inherits(x, "ember_glmm")) stats::weights(x, type = "working") else weights
   offset <- x$offset
-  data$.fitted <- fitted
-  data$.resid <- residuals
+  data$.fitted <- as.vector(stats::predict(x))
+  data$.resid <- as.vector(stats::residuals(x))
   data$.hat <- as.vector(stats::hatvalues(x))
   data$.cooksd <- as.vector(stats::cooks.distance(x))
   data$.fixed <- as.vector(stats::predict(x, re.form = NA))
-  data$.mu <- fitted
+  data$.mu <- as.vector(stats::fitted(x))
   data$.offset <- if (is.null(offset)) 0 else offset
-  data$.sqrtXwt <- sqrt(weights)
-  data$.sqrtrwt <- sqrt(weights)
+  data$.sqrtXwt <- sqrt(working)
+  data$.sqrtrwt <- sqrt(weights / stats::family(x)$variance(data$.mu))
   data$.weights <- weights
-  data$.wtres <- sqrt(weights) * residuals
+  data$.wtres <- as.vector(stats::residuals(x, type = "pearson"))
+  if (inherits(x, "ember_glmm")) data$.eta <- data$.fitted
   as_tibble_if_installed(data)
 }
 

@@ -203,15 +203,19 @@ abort_scale <- function(error, frame, call) {
 # Groupings that leave nothing to estimate a variance from.
 check_estimable <- function(random, n, known, call) {
   for (term in random) {
-    if (length(term$levels) < 2L) {
-      abort_data(
-        paste0("The grouping factor `", term$group, "` has only one level, `", term$levels, "`."),
-        c(i = "A variance between groups needs at least two; leave the random term out."),
-        column = term$group, call = call
-      )
-    }
+    check_levels(term, call)
     # With a known residual variance one row per group is enough.
     if (is.null(known$sigma)) check_replicated(term, length(term$levels), n, call)
+  }
+}
+
+check_levels <- function(term, call) {
+  if (length(term$levels) < 2L) {
+    abort_data(
+      paste0("The grouping factor `", term$group, "` has only one level, `", term$levels, "`."),
+      c(i = "A variance between groups needs at least two; leave the random term out."),
+      column = term$group, call = call
+    )
   }
 }
 

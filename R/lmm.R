@@ -267,16 +267,24 @@ warn_perfect <- function(fit, size, call) {
 mixed_rows <- function(fit, y = NULL) {
   call <- rlang::caller_env()
   bars <- random_bars(fit$formula[[3L]], call)
-  rows <- mixed_design(fit$frame, fit$terms, bars, fit$design$contrasts, call)$rows
+  rows <- mixed_design(
+    fit$frame, fit$terms, bars, fit$design$contrasts, call, fit$distribution
+  )$rows
   if (!is.null(y)) rows$y <- as.double(y)
   rows
 }
 
 # The same model fitted to other rows (in the form of mixed_rows()), from the old optimum.
 refit_rows <- function(fit, rows, call = rlang::caller_env()) {
+  fit[c("weights", "offset")] <- list(rows$weights, rows$offset)
+  if (inherits(fit, "ember_glmm")) {
+    native <- native_glmm_fit(
+      rows, fit$distribution, fit$structure, fit$n_agq, start_of_fit(fit), fit$control, call
+    )
+    return(new_glmm(fit, native, length(rows$y)))
+  }
   native <- native_mixed_fit(
     rows, fit$structure, fit$known, fit$REML, fit$method, fit$theta, fit$control, call
   )
-  fit[c("weights", "offset")] <- list(rows$weights, rows$offset)
   new_lmm(fit, native, length(rows$y))
 }

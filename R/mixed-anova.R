@@ -118,7 +118,9 @@ sequential_table <- function(fit) {
   assign <- attr(x, "assign")
   labels <- attr(fit$terms, "term.labels")
   present <- sort(setdiff(unique(assign), 0L))
-  squares <- vapply(present, function(k) sum(effects[assign == k]), 0)
+  # Unlike a residual variance, a dispersion is in the working weights of generalized models.
+  scale <- (fit$sigma / random_scale(fit))^2
+  squares <- scale * vapply(present, function(k) sum(effects[assign == k]), 0)
   npar <- vapply(present, function(k) sum(assign == k), 0L)
   structure(
     data.frame(
@@ -224,6 +226,7 @@ drop1.ember_mixed <- function(object, scope = NULL, scale = 0, test = c("none", 
   scope <- dropped_terms(object, scope, call)
   formula <- deparse1(stats::formula(object))
   if (test == "F") {
+    refuse_glmm(object, "F tests", call)
     ddf <- match_ddf(ddf, call)
     x <- annotated_fixed_matrix(object)
     labels <- attr(object$terms, "term.labels")
@@ -241,13 +244,11 @@ drop1.ember_mixed <- function(object, scope = NULL, scale = 0, test = c("none", 
     ))
   }
   dropped <- lapply(scope, function(term) {
-    smaller <- stats::update(
-      object, stats::as.formula(paste("~ . -", term)), REML = FALSE
-    )
+    smaller <- without_term(object, term)
     if (smaller$nobs != object$nobs) abort_rows_changed(call)
     c(smaller$df, smaller$criterion)
   })
-  own <- refitML(object)
+  own <- if (object$REML) refitML(object) else object
   values <- do.call(rbind, c(list(c(own$df, own$criterion)), dropped))
   table <- data.frame(
     npar = c(NA, values[1L, 1L] - values[-1L, 1L]), AIC = values[, 2L] + k * values[, 1L],
@@ -261,6 +262,26 @@ drop1.ember_mixed <- function(object, scope = NULL, scale = 0, test = c("none", 
     table, heading = c("Single term deletions", "\nModel:", formula),
     class = c("anova", "data.frame")
   )
+}
+
+# By maximum likelihood.
+without_term <- function(fit, term) {
+  change <- stats::as.formula(paste("~ . -", term))
+  if (inherits(fit, "ember_glmm")) {
+    stats::update(fit, change)
+  } else {
+    stats::update(fit, change, REML = FALSE)
+  }
+}
+
+# Degrees of freedom belong to a variance that was estimated from residuals.
+refuse_glmm <- function(fit, what, call) {
+  if (inherits(fit, "ember_glmm")) {
+    ember_abort(
+      paste0("There are no ", what, " for generalized linear mixed models."), "unsupported",
+      c(i = "Their tests are based on the normal and chi-square distributions."), call
+    )
+  }
 }
 
 dropped_terms <- function(fit, scope, call) {

@@ -59,7 +59,9 @@ bootstrap <- function(fit, replicates = 1000, statistic = NULL, use_u = FALSE,
   control <- fit$control
   control$threads <- check_count(threads, "threads", 1024L, call)
   control$progress <- progress
-  drawn <- if (is.null(statistic)) {
+  drawn <- if (is.null(statistic) && inherits(fit, "ember_glmm")) {
+    bootstrap_statistic(fit, replicates, all_parameters, use_u, control, call)
+  } else if (is.null(statistic)) {
     bootstrap_parameters(fit, replicates, use_u, control, call)
   } else {
     bootstrap_statistic(fit, replicates, statistic, use_u, control, call)
@@ -105,12 +107,14 @@ bootstrap_parameters <- function(fit, replicates, use_u, control, call) {
   native <- native_mixed_bootstrap(fit, replicates, use_u, control, call)
   values <- parameter_draws(fit, native$theta, native$sigma, native$dispersion, native$beta)
   values[native$status != "converged", ] <- NA
-  list(
-    t0 = drop_names(parameter_draws(
-      fit, rbind(fit$theta), fit$sigma, rbind(fit$dispersion), rbind(fit$beta)
-    )),
-    t = values, status = native$status
-  )
+  list(t0 = all_parameters(fit), t = values, status = native$status)
+}
+
+# The parameters of a fit as a named vector.
+all_parameters <- function(fit) {
+  drop_names(parameter_draws(
+    fit, rbind(fit$theta), random_scale(fit), rbind(fit$dispersion), rbind(fit$beta)
+  ))
 }
 
 drop_names <- function(row) stats::setNames(as.vector(row), colnames(row))
@@ -119,7 +123,11 @@ drop_names <- function(row) stats::setNames(as.vector(row), colnames(row))
 # effects: one row per row of `theta`.
 parameter_draws <- function(fit, theta, sigma, dispersion, beta) {
   random <- lapply(fit$random, function(term) deviation_draws(fit, term, theta, sigma))
-  residual <- if (is.null(fit$known$sigma)) cbind(sigma = sigma)
+  residual <- if (inherits(fit, "ember_glmm")) {
+    if (has_estimated_shape(fit$distribution)) cbind(shape = fit$shape)
+  } else if (is.null(fit$known$sigma)) {
+    cbind(sigma = sigma)
+  }
   if (length(fit$dispersion) > 1L) {
     residual <- sigma * dispersion
     colnames(residual) <- paste0("sigma|", names(fit$dispersion))
@@ -219,6 +227,9 @@ refitted_statistic <- function(fit, response, statistic, size) {
 
 # A function that draws response number b; batches keep memory small.
 response_drawer <- function(fit, use_u, call) {
+  if (inherits(fit, "ember_glmm")) {
+    return(glmm_response_drawer(fit, use_u))
+  }
   seed <- as.double(draw_seed())
   size <- max(1L, min(100L, as.integer(1e6 / fit$nobs)))
   first <- 1L
@@ -229,6 +240,16 @@ response_drawer <- function(fit, use_u, call) {
       batch <<- native_mixed_simulate(fit, b, size, use_u, seed, call)
     }
     batch[, b - first + 1L]
+  }
+}
+
+# A seed for each response, so that a statistic may draw numbers of its own.
+glmm_response_drawer <- function(fit, use_u) {
+  first <- draw_seed()[[1L]]
+  fit <- without_padding(fit)
+  function(b) {
+    seed <- (first + b - 1) %% .Machine$integer.max
+    stats::simulate(fit, 1, seed = seed, re.form = if (use_u) NULL else NA)[[1L]]
   }
 }
 

@@ -5,17 +5,22 @@
 # A *term* is what the summary shows: one grouping and its correlated effects. Terms of the same
 # grouping form one *core term*, whose relative covariance factor is block diagonal.
 
-# list(rows, structure, random (terms), fixed = list(columns, assign, contrasts)).
-mixed_design <- function(frame, terms, bars, contrasts, call) {
+# list(rows, structure, random (terms), fixed = list(columns, assign, contrasts)). `distribution` is
+# the family of a generalized model as the core takes it, NULL for a linear one.
+mixed_design <- function(frame, terms, bars, contrasts, call, distribution = NULL) {
   fixed <- fixed_design(terms, frame, contrasts, call)
   groups <- grouping_factors_of(bars, frame, call)
   random <- random_terms(bars, groups, frame, fixed, call)
   core <- core_terms(random, groups, call)
+  response <- if (is.null(distribution)) {
+    list(y = frame_response(frame, call), weights = frame_weights(frame, call))
+  } else {
+    glmm_response(frame, distribution, call)
+  }
   list(
     rows = list(
-      y = frame_response(frame, call), offset = frame_offset(frame, terms, call),
-      weights = frame_weights(frame, call), x = fixed$x, terms = core$terms,
-      dispersion = frame_dispersion(frame, call)
+      y = response$y, offset = frame_offset(frame, terms, call), weights = response$weights,
+      x = fixed$x, terms = core$terms, dispersion = frame_dispersion(frame, call)
     ),
     structure = core$structure, random = core$random,
     fixed = fixed[c("columns", "assign", "contrasts")]

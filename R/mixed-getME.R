@@ -56,7 +56,9 @@ component_makers <- list(
   Ztlist = function(fit) transposed_effects(fit),
   mmList = function(fit) stats::model.matrix(fit, type = "randomListRaw"),
   y = function(fit) unname(mixed_rows(fit)$y),
-  mu = function(fit) unname(linear_predictor(fit, mixed_rows(fit))),
+  mu = function(fit) {
+    unname(stats::family(fit)$linkinv(linear_predictor(fit)))
+  },
   u = function(fit) spherical_effects(fit),
   b = function(fit) Matrix::Matrix(unname(stacked_modes(fit)), ncol = 1L),
   Gp = function(fit) c(0L, as.integer(cumsum(effect_counts(fit)))),
@@ -72,9 +74,7 @@ component_makers <- list(
     lapply(named_terms(fit), function(term) unname(relative_factor(fit, term)))
   },
   A = function(fit) Matrix::t(random_matrix(fit) %*% relative_factors(fit)),
-  RX = function(fit) {
-    if (length(fit$beta) == 0L) fit$vcov_beta else chol(solve(fit$vcov_beta / random_scale(fit)^2))
-  },
+  RX = function(fit) fixed_cholesky(fit),
   RZX = function(fit) fixed_in_random(fit),
   sigma = function(fit) fit$sigma,
   flist = function(fit) grouping_factors(fit),
@@ -195,6 +195,19 @@ weighted_effects <- function(fit) {
 # The sparse Cholesky factor of Lambda' Z' W Z Lambda + I, with a fill-reducing permutation.
 random_cholesky <- function(fit, effects = weighted_effects(fit)) {
   Matrix::Cholesky(Matrix::tcrossprod(effects), LDL = FALSE, Imult = 1)
+}
+
+# X' V^-1 X = R'R, with V the variance of the (working) response. The covariance matrix of a
+# generalized model also counts the estimation of theta.
+fixed_cholesky <- function(fit) {
+  if (length(fit$beta) == 0L) {
+    return(fit$vcov_beta)
+  }
+  if (inherits(fit, "ember_lmm")) {
+    return(chol(solve(fit$vcov_beta / fit$sigma^2)))
+  }
+  x <- sqrt(row_precisions(fit)) * fixed_matrix(fit)
+  chol(as.matrix(Matrix::crossprod(x)) - crossprod(fixed_in_random(fit)))
 }
 
 fixed_in_random <- function(fit) {

@@ -140,7 +140,7 @@ variance_components <- function(fit) {
     )
     stats::setNames(block[lower], paste0(label, names))
   }, unclass(blocks), labels)
-  c("sigma^2" = fit$sigma^2, unlist(unname(parts)))
+  c(if (has_residual(fit)) c("sigma^2" = fit$sigma^2), unlist(unname(parts)))
 }
 
 #' @rdname influence.ember_mixed

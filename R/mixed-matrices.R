@@ -79,8 +79,11 @@ rows_matrix <- function(x, n) {
 }
 
 # Precision of every row relative to 1 / sigma^2: prior weights and the residual variance of its
-# group. NULL if all are 1.
+# group; the working weights of a generalized model. NULL if all are 1.
 row_precisions <- function(fit, rows = mixed_rows(fit)) {
+  if (inherits(fit, "ember_glmm")) {
+    return(working_precisions(fit, rows))
+  }
   precisions <- rows$weights
   if (length(fit$dispersion) > 1L) {
     ratios <- fit$dispersion[rows$dispersion$codes]

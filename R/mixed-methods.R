@@ -113,7 +113,7 @@ df.residual.ember_mixed <- function(object, ...) object$nobs - object$df
 #' @importFrom stats extractAIC
 #' @export
 extractAIC.ember_mixed <- function(fit, scale = 0, k = 2, ...) {
-  fit <- refitML(fit)
+  if (fit$REML) fit <- refitML(fit)
   c(fit$df, fit$criterion + k * fit$df)
 }
 

@@ -19,7 +19,21 @@ print.ember_mixed <- function(x, digits = max(3L, getOption("digits") - 3L), ...
 }
 
 method_words <- function(fit) {
-  paste("Linear mixed model fit by", if (fit$REML) "REML" else "maximum likelihood ")
+  if (inherits(fit, "ember_glmm")) {
+    paste0(
+      "Generalized linear mixed model fit by maximum likelihood (", approximation_words(fit), ")"
+    )
+  } else {
+    paste("Linear mixed model fit by", if (fit$REML) "REML" else "maximum likelihood ")
+  }
+}
+
+approximation_words <- function(fit) {
+  if (fit$n_agq == 1L) {
+    "Laplace Approximation"
+  } else {
+    paste0("Adaptive Gauss-Hermite Quadrature, nAGQ = ", fit$n_agq)
+  }
 }
 
 # The method and the class, on one line where they fit.
@@ -32,7 +46,7 @@ title_line <- function(words, class) {
   paste0(words, " ['", class, "']")
 }
 
-# Formula, data and what else of the call says which rows were fitted, and how.
+# Family, formula, data and what else of the call says which rows were fitted, and how.
 model_lines <- function(fit) {
   shown <- c(
     data = "   Data", weights = "Weights", offset = " Offset", dispersion = "Dispersion",
@@ -42,6 +56,9 @@ model_lines <- function(fit) {
   formula <- stats::formula(fit)
   attributes(formula) <- NULL
   c(
+    if (inherits(fit, "ember_glmm")) {
+      filled(" Family:", fit$family$family, " (", fit$family$link, ")")
+    },
     filled("Formula:", deparse(formula)),
     unlist(lapply(given, function(name) {
       filled(paste0(shown[[name]], ":"), deparse(fit$call[[name]]))
@@ -92,7 +109,11 @@ group_lines <- function(fit) {
 # What a reader must know before trusting the numbers: columns left out, an end that is no optimum,
 # variances at zero. Nothing if all is well.
 remarks <- function(fit) {
-  c(aliased_words(fit), convergence_words(fit), singular_lines(fit))
+  c(aliased_words(fit), closing_remarks(fit))
+}
+
+closing_remarks <- function(fit) {
+  c(convergence_words(fit), separation_lines(fit), singular_lines(fit))
 }
 
 aliased_words <- function(fit) {
@@ -115,6 +136,12 @@ convergence_words <- function(fit) {
     paste0("NOT an optimum: ", status_words(fit), "."),
     status_remedy(fit$status), "convergence(fit) has the facts."
   )
+}
+
+separation_lines <- function(fit) {
+  if (!is.null(fit$separation)) {
+    strwrap(separation_words(fit), width = 0.95 * getOption("width"))
+  }
 }
 
 singular_lines <- function(fit) {

@@ -63,7 +63,8 @@ profile.ember_mixed <- function(fitted, which = NULL, alphamax = 0.01, signames 
 profile_fit <- function(fit, which, zetas, signames, control, call) {
   parameters <- profiled_parameters(fit, signames)
   chosen <- parameters[chosen_parameters(which, parameters, call, "which"), ]
-  curves <- native_mixed_profile(fit, chosen, zetas, control, call)
+  profile <- if (inherits(fit, "ember_glmm")) native_glmm_profile else native_mixed_profile
+  curves <- profile(fit, chosen, zetas, control, call)
   names(curves) <- chosen$name
   warn_profile(curves, fit, call)
   new_profile(curves, chosen, parameters)
@@ -72,10 +73,11 @@ profile_fit <- function(fit, which, zetas, signames, control, call) {
 # A row per parameter of the model that is not known: `kind` and `place` as the core counts, `name`,
 # `column` (its place among all parameters) and `type`.
 profiled_parameters <- function(fit, signames) {
+  if (inherits(fit, "ember_glmm")) {
+    return(profiled_glmm_parameters(fit, signames))
+  }
   thetas <- length(fit$structure$term)
-  long <- unlist(lapply(fit$random, function(term) {
-    colnames(deviation_draws(fit, term, rbind(fit$theta), random_scale(fit)))
-  }))
+  long <- random_parameter_names(fit)
   groups <- names(fit$dispersion)[-1L]
   ratios <- length(fit$dispersion) - 1L
   random <- if (signames) sprintf(".sig%02d", seq_len(thetas)) else long
@@ -91,6 +93,30 @@ profiled_parameters <- function(fit, signames) {
   table$type[seq_len(thetas)[startsWith(long, "cor_")]] <- "correlation"
   known <- c(long %in% known_deviations(fit), !is.null(fit$known$sigma))
   table[!c(known, logical(nrow(table) - length(known))), ]
+}
+
+profiled_glmm_parameters <- function(fit, signames) {
+  thetas <- length(fit$theta)
+  long <- random_parameter_names(fit)
+  random <- if (signames) sprintf(".sig%02d", seq_len(thetas)) else long
+  shape <- if (has_estimated_shape(fit$distribution)) "shape"
+  sizes <- c(thetas, length(shape), length(fit$beta))
+  data.frame(
+    kind = rep(c("random", "shape", "coefficient"), sizes), place = sequence(sizes),
+    name = c(random, shape, names(fit$beta)),
+    type = c(
+      ifelse(startsWith(long, "cor_"), "correlation", "sd"), rep("positive", length(shape)),
+      rep("real", length(fit$beta))
+    ),
+    column = seq_len(sum(sizes))
+  )
+}
+
+# sd_(Intercept)|Subject, ... in the order of theta.
+random_parameter_names <- function(fit) {
+  unlist(lapply(fit$random, function(term) {
+    colnames(deviation_draws(fit, term, rbind(fit$theta), random_scale(fit)))
+  }))
 }
 
 # Rows of the table that the user's names, numbers or "theta_" and "beta_" stand for.

@@ -92,6 +92,9 @@ reduced_likelihood <- function(fit, formula, call) {
     if (smaller$nobs != fit$nobs) abort_rows_changed(call)
     return(stats::logLik(smaller))
   }
+  if (inherits(fit, "ember_glmm")) {
+    return(glm_likelihood(fit))
+  }
   if (length(fit$dispersion) > 1L) {
     ember_abort(
       "Without random effects, a model with a residual variance by group is not a linear model.",

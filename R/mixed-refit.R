@@ -6,14 +6,15 @@
 #' and meant for simulation. `refitML()` fits by maximum likelihood what was fitted by REML.
 #' `update()` changes arguments of the call and evaluates it.
 #'
-#' @param object,x A fit of [lmm()].
-#' @param newresp A numeric response with a value for each row of the fit (or for each row of the
-#'   data, if rows with missing values were left out), or a data frame with one such column, as
-#'   [simulate()][simulate.ember_lmm] returns. By default the response of the fit.
+#' @param object,x A fit of [lmm()] or, but for `refitML()`, [glmm()].
+#' @param newresp A response with a value for each row of the fit (or for each row of the data, if
+#'   rows with missing values were left out), in any form that the family takes; or a data frame
+#'   with one such column, as [simulate()][simulate.ember_lmm] returns. By default the response of
+#'   the fit.
 #' @param formula. Changes of the formula, as in [update.formula()].
 #' @param evaluate Evaluate the new call, or return it?
-#' @param ... For `update()`: arguments of [lmm()] to change. Otherwise not used.
-#' @returns A fit of [lmm()]; `update(evaluate = FALSE)` a call.
+#' @param ... For `update()`: arguments of [lmm()] or [glmm()] to change. Otherwise not used.
+#' @returns A fit of the same kind; `update(evaluate = FALSE)` a call.
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' refit(fit, simulate(fit, seed = 1))
@@ -32,16 +33,18 @@ refit.default <- function(object, newresp = NULL, ...) {
 #' @rawNamespace S3method(lme4::refit,ember_mixed)
 refit.ember_mixed <- function(object, newresp = NULL, ...) {
   call <- rlang::current_env()
-  rows <- mixed_rows(object)
   if (!is.null(newresp)) {
-    rows$y <- new_response(object, newresp, call)
     response <- attr(attr(object$frame, "terms"), "response")
-    object$frame[[response]] <- rows$y
+    object$frame[[response]] <- if (inherits(object, "ember_glmm")) {
+      new_glmm_response(object, one_response(newresp, call), call)
+    } else {
+      new_response(object, one_response(newresp, call), call)
+    }
   }
-  refit_rows(object, rows, call)
+  refit_rows(object, mixed_rows(object), call)
 }
 
-new_response <- function(fit, newresp, call) {
+one_response <- function(newresp, call) {
   if (is.list(newresp)) {
     if (length(newresp) != 1L) {
       abort_argument(
@@ -51,6 +54,10 @@ new_response <- function(fit, newresp, call) {
     }
     newresp <- newresp[[1L]]
   }
+  newresp
+}
+
+new_response <- function(fit, newresp, call) {
   if (!is.numeric(newresp) || !length(newresp) %in% c(fit$nobs, fit$nobs + length(fit$na_action))) {
     abort_argument(
       "newresp", paste0("must be ", fit$nobs, " numbers, one for each row of the fit."),
@@ -63,6 +70,25 @@ new_response <- function(fit, newresp, call) {
     abort_argument("newresp", "must be finite, without missing values.", NULL, call)
   }
   values
+}
+
+# In any form that the family takes: mixed_rows() checks it like the first one.
+new_glmm_response <- function(fit, newresp, call) {
+  rows <- NROW(newresp)
+  if (!is.atomic(newresp) || !rows %in% c(fit$nobs, fit$nobs + length(fit$na_action))) {
+    abort_argument(
+      "newresp", paste0("must have ", fit$nobs, " values, one for each row of the fit."),
+      c(x = paste0("It is ", describe_object(newresp), " with ", rows, ".")), call
+    )
+  }
+  if (rows > fit$nobs) {
+    left_out <- fit$na_action
+    newresp <- if (is.matrix(newresp)) newresp[-left_out, , drop = FALSE] else newresp[-left_out]
+  }
+  if (anyNA(newresp)) {
+    abort_argument("newresp", "must have no missing values.", NULL, call)
+  }
+  newresp
 }
 
 #' @rdname refit

@@ -93,7 +93,8 @@ fixed_table <- function(fit, ddf, call) {
 }
 
 scaled_quantiles <- function(fit) {
-  quantiles <- stats::quantile(plain_residuals(fit, TRUE) / fit$sigma, names = FALSE)
+  fit <- without_padding(fit)
+  quantiles <- stats::quantile(stats::residuals(fit, type = "scaled"), names = FALSE)
   stats::setNames(quantiles, c("Min", "1Q", "Median", "3Q", "Max"))
 }
 
@@ -119,7 +120,7 @@ print.summary.ember_mixed <- function(x, digits = max(3L, getOption("digits") - 
     if (is.null(correlation)) correlation <- x$correlation
     print_fixed_correlations(x, correlation, symbolic.cor)
   }
-  closing <- c(convergence_words(x$fit), singular_lines(x$fit))
+  closing <- c(x$remarks, closing_remarks(x$fit))
   if (length(closing) > 0L) cat("", closing, "", sep = "\n")
   invisible(x)
 }

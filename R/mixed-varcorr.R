@@ -26,12 +26,13 @@ nlme::VarCorr
 
 #' Variances of the random effects
 #'
-#' The covariance matrices of the random effects of a linear mixed model and its residual standard
+#' The covariance matrices of the random effects of a mixed model and its residual standard
 #' deviation, in the form [lme4::VarCorr()] gives them: printed as standard deviations and
 #' correlations, and turned into a data frame by `as.data.frame()`.
 #'
-#' @param x A fit of [lmm()]; for the methods, its variances.
-#' @param sigma Residual standard deviation to scale by; by default that of the fit.
+#' @param x A fit of [lmm()] or [glmm()]; for the methods, its variances.
+#' @param sigma Residual standard deviation to scale by; by default that of a fit of [lmm()], and 1
+#'   for one of [glmm()].
 #' @param digits Significant digits.
 #' @param comp What to print: `"Variance"`, `"Std.Dev."` or both.
 #' @param formatter A function that formats numbers, such as [format()].
@@ -41,7 +42,8 @@ nlme::VarCorr
 #' @param ... Passed on to [print()] and `formatter`; otherwise not used.
 #' @returns `VarCorr()`: an object of class `ember_varcorr`: a list with a covariance matrix per
 #'   random term, each with attributes `stddev` and `correlation`. Attribute `sc` is the residual
-#'   standard deviation, `useSc` is `TRUE`; `dispersion` holds, for a model with one, the residual
+#'   standard deviation; `useSc` says whether there is one: of the families of [glmm()] only the Gamma has,
+#'   a coefficient of variation. `dispersion` holds, for a model with one, the residual
 #'   standard deviations of the groups. `as.data.frame()`: columns `grp`, `var1`, `var2`, `vcov`,
 #'   `sdcor` (a standard deviation or a correlation).
 #' @examples
@@ -58,10 +60,16 @@ VarCorr.ember_mixed <- function(x, sigma = random_scale(x), ...) {
     covariance_block(tcrossprod(sigma * relative_factor(x, term)))
   })
   names(blocks) <- vapply(x$random, `[[`, "", "label")
+  linear <- inherits(x, "ember_lmm")
   structure(
-    blocks, sc = sigma, useSc = TRUE, dispersion = residual_deviations(x, sigma),
-    class = "ember_varcorr"
+    blocks, sc = if (linear) sigma else x$sigma, useSc = has_residual(x),
+    dispersion = if (linear) residual_deviations(x, sigma), class = "ember_varcorr"
   )
+}
+
+# Whether the observations have a variance of their own, beside that which follows from their mean.
+has_residual <- function(fit) {
+  inherits(fit, "ember_lmm") || fit$distribution$name == "Gamma"
 }
 
 # A covariance matrix with its standard deviations and correlations beside it.
@@ -88,13 +96,13 @@ print.ember_varcorr <- function(x, digits = max(3L, getOption("digits") - 2L), c
 # lme4's table as text: Groups, Name, the components asked for, correlations.
 varcorr_cells <- function(x, digits, comp, formatter = format, ...) {
   shown <- match.arg(comp, c("Variance", "Std.Dev."), several.ok = TRUE)
-  deviations <- c(lapply(x, attr, "stddev"), list(Residual = residual_row(x)))
+  residual <- residual_row(x)
+  deviations <- c(lapply(x, attr, "stddev"), if (attr(x, "useSc")) list(Residual = residual))
   lengths <- lengths(deviations)
   values <- unlist(deviations, use.names = FALSE)
   groups <- rep("", length(values))
   groups[1L + cumsum(lengths) - lengths] <- names(deviations)
-  residual_names <- names(residual_row(x))
-  if (is.null(residual_names)) residual_names <- ""
+  residual_names <- if (attr(x, "useSc") && is.null(names(residual))) "" else names(residual)
   cells <- cbind(
     Groups = groups, Name = c(unlist(lapply(x, colnames), use.names = FALSE), residual_names),
     if ("Variance" %in% shown) cbind(Variance = formatter(values^2, digits = digits, ...)),
@@ -137,16 +145,17 @@ as.data.frame.ember_varcorr <- function(x, row.names = NULL, # nolint: object_na
                                         ...) {
   order <- match.arg(order)
   rows <- Map(varcorr_rows, x, names(x), MoreArgs = list(order = order))
-  residual <- residual_row(x)
-  levels <- if (is.null(names(residual))) NA_character_ else names(residual)
-  table <- do.call(rbind, c(unname(rows), list(
-    data.frame(
-      grp = "Residual", var1 = levels, var2 = NA_character_, vcov = unname(residual)^2,
-      sdcor = unname(residual)
-    )
-  )))
+  table <- do.call(rbind, c(unname(rows), list(if (attr(x, "useSc")) residual_rows(x))))
   rownames(table) <- NULL
   table
+}
+
+residual_rows <- function(x) {
+  residual <- residual_row(x)
+  data.frame(
+    grp = "Residual", var1 = if (is.null(names(residual))) NA_character_ else names(residual),
+    var2 = NA_character_, vcov = unname(residual)^2, sdcor = unname(residual)
+  )
 }
 
 varcorr_rows <- function(block, group, order) {

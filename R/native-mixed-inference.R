@@ -1,11 +1,16 @@
 # Inference in the core for mixed models: a fit goes over as rows, structure and parameters, and the
 # cross-products are taken again in one pass over the rows.
 
-# The fit as the core reads it.
+# The fit as the core reads it; of a generalized one the working model.
 native_mixed_model <- function(fit) {
+  model <- if (inherits(fit, "ember_glmm")) {
+    working_model(fit)
+  } else {
+    list(rows = mixed_rows(fit), known = fit$known)
+  }
   list(
-    rows = mixed_rows(fit), structure = fit$structure, known = fit$known,
-    reml = as.double(fit$REML), theta = as.double(fit$theta), sigma = as.double(fit$sigma),
+    rows = model$rows, structure = fit$structure, known = model$known,
+    reml = as.double(fit$REML), theta = as.double(fit$theta), sigma = as.double(random_scale(fit)),
     dispersion = as.double(fit$dispersion), threads = fit_threads(fit)
   )
 }

@@ -6,5 +6,11 @@
 //! Schmuland 2010, *JASA* 105, 1617-1625).
 
 pub mod chains;
+pub mod covariance_step;
+pub mod gibbs;
 pub mod parameters;
 pub mod prior;
+pub mod scale_step;
+pub mod slice;
+pub mod walk;
+pub mod wishart;

@@ -291,7 +291,7 @@ impl Factor {
     }
 
     /// Where each term starts in a vector of effects.
-    fn starts(&self) -> Vec<usize> {
+    pub(super) fn starts(&self) -> Vec<usize> {
         let mut starts = vec![0];
         for (q, levels) in self.design.widths.iter().zip(&self.design.levels) {
             starts.push(starts[starts.len() - 1] + q * levels);
@@ -359,7 +359,7 @@ impl Factor {
     }
 
     /// L⁻ᵀ in place, tail first.
-    fn backward(&self, starts: &[usize], effects: &mut [f64], tail: &mut [f64]) {
+    pub(super) fn backward(&self, starts: &[usize], effects: &mut [f64], tail: &mut [f64]) {
         let layout = &*self.layout;
         let size = layout.size;
         for j in (0..size).rev() {
