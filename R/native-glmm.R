@@ -21,10 +21,11 @@ native_glmm_criterion <- function(rows, family, structure, n_agq, points, call) 
   )
 }
 
-# list(score, observed, expected): d log density / d eta, and minus its second derivative, observed
-# and expected, with prior weights in them; `family` has the shape's value.
-native_glmm_working <- function(y, weights, eta, family, call) {
+# list(score, observed, expected) of each row at `eta`: d log density / d eta, and minus its second
+# derivative, observed and expected, with prior weights in them. `shape` is its value, or NULL.
+native_glmm_working <- function(rows, family, shape, eta, call) {
+  family["shape"] <- list(shape)
   native_result(
-    glmm_working(as.double(y), as_double_or_null(weights), as.double(eta), family), call
+    glmm_working(as.double(rows$y), as_double_or_null(rows$weights), as.double(eta), family), call
   )
 }

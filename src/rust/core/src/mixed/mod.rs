@@ -18,6 +18,7 @@ pub mod covariances;
 pub mod criterion;
 pub mod cross_products;
 pub mod effect_moments;
+pub(crate) mod curve;
 pub mod em;
 pub mod expansion;
 pub mod expect;
