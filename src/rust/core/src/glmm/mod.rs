@@ -3,5 +3,8 @@
 //! η = X β + offset + Z b with b = Λ(θ) u and u ~ N(0, I); given η the rows are independent. The integral over u has
 //! no closed form: the likelihood is approximated around the conditional mode of u.
 
+mod constants;
 pub mod family;
+pub mod laplace;
+mod pirls;
 pub mod problem;

@@ -48,3 +48,4 @@ pub mod structure;
 mod tail;
 pub(crate) mod trust_region;
 pub mod variances;
+pub mod working;
