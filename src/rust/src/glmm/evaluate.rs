@@ -23,11 +23,11 @@ fn glmm_criterion(
     let model = Model::read(&rows, &family, &structure, n_agq)?;
     let rows = model.rows()?;
     let problem = model.problem(&rows)?;
-    let mut criterion = criterion(&problem, model.n_agq)?;
+    let mut criterion = criterion(&problem, model.n_agq, 1)?;
     let (thetas, p) = (problem.structure.parameters(), problem.fixed_columns());
     let size = problem.coordinates();
     let points = points.as_real_slice().unwrap_or_default();
-    if points.is_empty() || points.len() % size != 0 {
+    if points.is_empty() || !points.len().is_multiple_of(size) {
         return Err(wrong("points", "must have a row for each parameter").into());
     }
     let count = points.len() / size;
@@ -73,7 +73,11 @@ fn glmm_working(y: &[f64], weights: Robj, eta: &[f64], family: List) -> Result<L
         observed[i] = terms.weight;
         expected[i] = known.family.expected_weight(weight, eta[i], log_shape);
     }
-    Ok(list!(score = score, observed = observed, expected = expected))
+    Ok(list!(
+        score = score,
+        observed = observed,
+        expected = expected
+    ))
 }
 
 fn wrong(argument: &'static str, message: &str) -> Error {

@@ -24,7 +24,9 @@ pub struct KnownFamily {
 pub fn family(list: &List) -> Result<KnownFamily> {
     let fields = Fields::of(list);
     let family = Family::from_names(fields.text("name")?, fields.text("link")?)?;
-    let shape = fields.reals("shape")?.and_then(|shape| shape.first().copied());
+    let shape = fields
+        .reals("shape")?
+        .and_then(|shape| shape.first().copied());
     if shape.is_some_and(|shape| !(shape > 0.0 && shape.is_finite())) {
         return Err(Error::Argument {
             argument: "family",
@@ -84,6 +86,8 @@ pub fn given(start: &Robj) -> Result<Given> {
     Ok(Given {
         theta: fields.reals("theta")?,
         beta: fields.reals("beta")?,
-        shape: fields.reals("shape")?.and_then(|shape| shape.first().copied()),
+        shape: fields
+            .reals("shape")?
+            .and_then(|shape| shape.first().copied()),
     })
 }

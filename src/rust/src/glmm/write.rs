@@ -20,7 +20,10 @@ pub fn fit(problem: &Problem, fit: &Fit) -> List {
         ("theta", Robj::from(&parameters.theta)),
         ("beta", coefficients(problem, &parameters.beta)),
         ("aliased", positions(&problem.basis().aliased).into()),
-        ("shape", parameters.shape.map_or_else(|| ().into(), Robj::from)),
+        (
+            "shape",
+            parameters.shape.map_or_else(|| ().into(), Robj::from),
+        ),
         ("criterion", fit.criterion.into()),
         ("log_det_random", fit.log_det_random.into()),
         ("conditional", fit.conditional.into()),
@@ -30,7 +33,12 @@ pub fn fit(problem: &Problem, fit: &Fit) -> List {
         ("b", matrices(&conditional_modes(problem, fit)).into()),
         ("vcov", matrix(&of_beta.into_owned()).into()),
         ("vcov_parameters", matrix(&fit.verdict.covariance).into()),
-        ("separation", fit.separation.as_ref().map_or_else(|| ().into(), |found| separation(problem, found))),
+        (
+            "separation",
+            fit.separation
+                .as_ref()
+                .map_or_else(|| ().into(), |found| separation(problem, found)),
+        ),
     ];
     pairs.extend(facts(&fit.verdict));
     pairs.extend([

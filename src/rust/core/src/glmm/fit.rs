@@ -5,13 +5,12 @@ use nalgebra::DMatrix;
 use super::laplace::Laplace;
 use super::modes::Modes;
 use super::problem::{Criterion, Parameters, Problem};
-use super::quadrature::AdaptiveQuadrature;
 use super::search::{measure_shape, minimize, Found, Space};
 use super::separation::Separation;
 use super::start::{linear, start, Given};
 use super::verdict::{verdict, Verdict};
 use crate::em::{Flow, Progress, Settings, Status, Trace};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Estimates and what is known about them.
 #[derive(Debug, Clone)]
@@ -70,36 +69,22 @@ pub fn fit(
     let mut start = start(problem, plan.start, plan.threads)?;
     let statistics = start.statistics.clone();
     let mut space = Space::new(problem, linear(problem, &statistics)?);
-    let mut laplace = Laplace::new(problem)?;
+    let mut laplace = Laplace::new(problem, plan.threads)?;
     if problem.shape_is_free() {
         measure_shape(&mut laplace, &start.psi, &mut start.hessian)?;
     }
     let (psi, hessian) = (start.psi, start.hessian);
     let settings = plan.settings;
-    let mut found = minimize(&mut laplace, &mut space, &psi, hessian, settings, monitor)?;
-    if plan.n_agq == 1 {
-        return describe(problem, &mut laplace, &space, found, start.separation, settings, monitor);
-    }
-    let mut quadrature = AdaptiveQuadrature::new(problem, plan.n_agq)?;
-    if found.status != Status::Interrupted {
-        let before = found;
-        let hessian = before.hessian.clone();
-        found = minimize(&mut quadrature, &mut space, &before.psi, hessian, settings, monitor)?;
-        found.continue_from(before);
-    }
-    describe(problem, &mut quadrature, &space, found, start.separation, settings, monitor)
-}
-
-impl Found {
-    /// Counts and records of a search that came before.
-    fn continue_from(&mut self, before: Found) {
-        for entry in &mut self.trace {
-            entry.iteration += before.iterations;
-        }
-        // Another criterion: its values do not go on from those before.
-        self.iterations += before.iterations;
-        self.passes += before.passes;
-    }
+    let found = minimize(&mut laplace, &mut space, &psi, hessian, settings, monitor)?;
+    describe(
+        problem,
+        &mut laplace,
+        &space,
+        found,
+        start.separation,
+        settings,
+        monitor,
+    )
 }
 
 /// The estimates at what was found.
@@ -126,7 +111,7 @@ fn describe<C: Criterion + Modes>(
         psi: found.psi,
         criterion: found.value,
         spherical: criterion.spherical(),
-        linear_predictor: criterion.linear_predictor().to_vec(),
+        linear_predictor: criterion.linear_predictor(),
         log_det_random: criterion.log_det_random(),
         conditional: criterion.conditional(),
         penalty: criterion.penalty(),
@@ -143,9 +128,18 @@ fn describe<C: Criterion + Modes>(
 ///
 /// # Errors
 /// [`crate::Error::Argument`] naming `n_agq`.
-pub fn criterion<'a>(problem: &'a Problem<'a>, n_agq: usize) -> Result<Box<dyn Criterion + 'a>> {
+pub fn criterion<'a>(
+    problem: &'a Problem<'a>,
+    n_agq: usize,
+    threads: usize,
+) -> Result<Box<dyn Criterion + 'a>> {
     Ok(match n_agq {
-        1 => Box::new(Laplace::new(problem)?),
-        _ => Box::new(AdaptiveQuadrature::new(problem, n_agq)?),
+        1 => Box::new(Laplace::new(problem, threads)?),
+        _ => {
+            return Err(Error::Argument {
+                argument: "n_agq",
+                message: "must be 1 so far".into(),
+            })
+        }
     })
 }

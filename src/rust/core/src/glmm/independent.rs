@@ -163,14 +163,14 @@ fn first_point(problem: &Problem, working: &mut Working, log_shape: f64) -> Resu
     };
     let (_, beta) = least_squares(&constant)?;
     let eta = fixed_predictor(rows, &problem.basis().kept, beta.as_slice());
-    let log_likelihood =
-        working
-            .center(problem, &eta, log_shape)
-            .map_err(|_| Error::Argument {
-                argument: "start",
-                message: "must be given: no fixed effects were found that give means the family can have"
+    let log_likelihood = working
+        .center(problem, &eta, log_shape)
+        .map_err(|_| Error::Argument {
+            argument: "start",
+            message:
+                "must be given: no fixed effects were found that give means the family can have"
                     .into(),
-            })?;
+        })?;
     Ok(Point {
         beta,
         eta,

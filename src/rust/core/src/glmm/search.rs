@@ -70,8 +70,7 @@ impl<'a> Space<'a> {
     /// A large change of each coordinate.
     pub(super) fn units(&self, at: &[f64], units: &mut [f64]) {
         let (theta, others) = units.split_at_mut(self.thetas());
-        self.scales
-            .units(&self.linear, &at[..theta.len()], theta);
+        self.scales.units(&self.linear, &at[..theta.len()], theta);
         others.copy_from_slice(&self.others);
     }
 }
@@ -144,7 +143,14 @@ pub(super) fn minimize(
         trace: Trace::new(),
     };
     for _ in 0..=MAX_ESCAPES {
-        descend(criterion, space, &mut minimizer, settings, monitor, &mut found)?;
+        descend(
+            criterion,
+            space,
+            &mut minimizer,
+            settings,
+            monitor,
+            &mut found,
+        )?;
         if found.status != Status::Converged {
             break;
         }
@@ -249,6 +255,10 @@ pub(super) fn measure_shape(
     let curvature = (there[last] - here[last]) / SHAPE_STEP;
     // Far from the minimum it may bend downwards; the slope then says how long a step is safe.
     let safe = curvature.abs().max(0.5 * here[last].abs());
-    hessian[(last, last)] = if safe > 0.0 && safe.is_finite() { safe } else { 1.0 };
+    hessian[(last, last)] = if safe > 0.0 && safe.is_finite() {
+        safe
+    } else {
+        1.0
+    };
     Ok(())
 }

@@ -37,7 +37,8 @@ impl Given {
     fn check(&self, problem: &Problem) -> Result<()> {
         let thetas = problem.structure.parameters();
         let fits = |values: &Option<Vec<f64>>, size: usize| {
-            let fits = |values: &Vec<f64>| values.len() == size && values.iter().all(|v| v.is_finite());
+            let fits =
+                |values: &Vec<f64>| values.len() == size && values.iter().all(|v| v.is_finite());
             values.as_ref().is_none_or(fits)
         };
         let positive = |shape: f64| shape.is_finite() && shape > 0.0;
@@ -148,7 +149,11 @@ impl Quasi<'_> {
             return Ok(None);
         };
         self.beta = DVector::from_column_slice(beta);
-        let eta = fixed_predictor(self.problem.rows, &self.problem.basis().kept, self.beta.as_slice());
+        let eta = fixed_predictor(
+            self.problem.rows,
+            &self.problem.basis().kept,
+            self.beta.as_slice(),
+        );
         self.working
             .center(self.problem, &eta, self.log_shape)
             .map_err(|_| Error::Argument {
@@ -166,8 +171,8 @@ impl Quasi<'_> {
     ) -> Result<CrossProducts> {
         let linear_problem = linear(self.problem, &statistics)?;
         let scales = Scales::of(&linear_problem);
-        self.theta = moments(&linear_problem, &scales)
-            .unwrap_or_else(|| self.problem.structure.start());
+        self.theta =
+            moments(&linear_problem, &scales).unwrap_or_else(|| self.problem.structure.start());
         let settings = Settings {
             tol: 1e-4,
             max_iter: 20,
@@ -183,15 +188,22 @@ impl Quasi<'_> {
             let Ok(found) = found else { break };
             let factor = &search.factor;
             let beta = factor.coefficients();
-            let mut eta =
-                fixed_predictor(self.problem.rows, &self.problem.basis().kept, beta.as_slice());
+            let mut eta = fixed_predictor(
+                self.problem.rows,
+                &self.problem.basis().kept,
+                beta.as_slice(),
+            );
             for (t, term) in self.problem.rows.terms.iter().enumerate() {
                 let b = factor.lambda(t) * &factor.spherical_effects()[t];
                 add_effects(term, b.as_slice(), &mut eta);
             }
-            let inside = self.working.center(self.problem, &eta, self.log_shape).is_ok();
+            let inside = self
+                .working
+                .center(self.problem, &eta, self.log_shape)
+                .is_ok();
             if !inside || beta.len() != self.beta.len() {
-                self.working.center(self.problem, &alone.eta, self.log_shape)?;
+                self.working
+                    .center(self.problem, &alone.eta, self.log_shape)?;
                 break;
             }
             self.theta = found.coordinates;
@@ -227,7 +239,9 @@ impl Quasi<'_> {
                 .ok_or(Error::NotPositiveDefinite { pivot: 0 })?
                 .solve(&transform);
             let by_beta = transform.tr_mul(&precision) * 2.0;
-            metric.view_mut((thetas, thetas), (p, p)).copy_from(&by_beta);
+            metric
+                .view_mut((thetas, thetas), (p, p))
+                .copy_from(&by_beta);
         }
         Ok(metric)
     }
@@ -242,5 +256,7 @@ fn raised(hessian: &DMatrix<f64>, units: &[f64]) -> Result<DMatrix<f64>> {
     let least = LEAST_CURVATURE * largest.max(1.0);
     let sizes = values.map(|value| value.abs().max(least));
     let positive = &axes * DMatrix::from_diagonal(&sizes) * axes.transpose();
-    Ok(DMatrix::from_fn(k, k, |i, j| positive[(i, j)] / (units[i] * units[j])))
+    Ok(DMatrix::from_fn(k, k, |i, j| {
+        positive[(i, j)] / (units[i] * units[j])
+    }))
 }

@@ -191,7 +191,9 @@ impl Spectrum {
         let along = self.axes.tr_mul(&slopes);
         let parts = self.values.iter().zip(&along);
         let parts = parts.filter(|(value, _)| value.abs() > FLAT);
-        self.distance = parts.map(|(value, slope)| 0.5 * slope * slope / value.abs()).sum();
+        self.distance = parts
+            .map(|(value, slope)| 0.5 * slope * slope / value.abs())
+            .sum();
     }
 
     /// Newton's step.

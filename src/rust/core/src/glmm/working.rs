@@ -63,7 +63,11 @@ impl Working {
             offset: None,
             weights: Some(&self.weights),
             fixed: rows.fixed,
-            terms: if with_terms { rows.terms.clone() } else { Vec::new() },
+            terms: if with_terms {
+                rows.terms.clone()
+            } else {
+                Vec::new()
+            },
             dispersion: None,
         }
     }

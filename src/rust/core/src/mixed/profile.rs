@@ -9,9 +9,9 @@
 //! with its exact slopes.
 
 use super::criterion::{Parameters, Problem};
+use super::cross_products::CrossProducts;
 use super::curve::{Best, Minimum, Profiled, Walk, DROP};
 pub use super::curve::{Curve, Point};
-use super::cross_products::CrossProducts;
 use super::factor::Factor;
 use super::natural::{natural, standard_errors};
 use super::optimize::{Minimizer, Objective};
@@ -263,8 +263,7 @@ impl Model<'_> {
         let full = self.slice.full().to_vec();
         let mut slice = Slice::new(self.problem, &statistics, self.order, factor, full)?;
         let mut hessian = std::mem::take(&mut self.hessian);
-        let (criterion, converged) =
-            minimize(&mut slice, &mut hessian, self.settings, self.stop)?;
+        let (criterion, converged) = minimize(&mut slice, &mut hessian, self.settings, self.stop)?;
         self.hessian = hessian;
         let mut parameters = natural(&slice, self.problem.structure);
         parameters.insert(self.place(), value);

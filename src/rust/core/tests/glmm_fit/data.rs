@@ -64,7 +64,11 @@ pub fn cbpp() -> Data {
     let text = include_str!("../data/cbpp.txt");
     let rows: Vec<Vec<f64>> = text
         .lines()
-        .map(|line| line.split_whitespace().map(|cell| cell.parse().unwrap()).collect())
+        .map(|line| {
+            line.split_whitespace()
+                .map(|cell| cell.parse().unwrap())
+                .collect()
+        })
         .collect();
     let column = |j: usize| rows.iter().map(|row| row[j]).collect::<Vec<f64>>();
     let mut x = vec![1.0; rows.len()];

@@ -9,8 +9,15 @@ use super::data::cbpp;
 fn cbpp_is_glmmtmbs_optimum() {
     let fit = cbpp().fit(Distribution::Binomial, Link::Logit).unwrap();
     assert_eq!(fit.status, Status::Converged, "{fit:?}");
-    assert!((fit.criterion - 184.052_563_729_5).abs() < 1e-8, "{}", fit.criterion);
-    assert!((fit.parameters.theta[0] - 0.642_261).abs() < 2e-6, "{fit:?}");
+    assert!(
+        (fit.criterion - 184.052_563_729_5).abs() < 1e-8,
+        "{}",
+        fit.criterion
+    );
+    assert!(
+        (fit.parameters.theta[0] - 0.642_261).abs() < 2e-6,
+        "{fit:?}"
+    );
     let expected = [-1.398_532_4, -0.992_332_2, -1.128_671_2, -1.580_313_7];
     for (b, e) in fit.parameters.beta.iter().zip(expected) {
         assert!((b - e).abs() < 1e-5, "{b} {e}");
@@ -22,5 +29,15 @@ fn cbpp_is_glmmtmbs_optimum() {
     }
     assert!(fit.verdict.steepest < 1e-5, "{}", fit.verdict.steepest);
     assert!(fit.iterations <= 12, "{} {}", fit.iterations, fit.passes);
-    println!("{:?}", (fit.iterations, fit.passes, fit.verdict.distance, fit.verdict.steepest, &fit.trace, fit.criterion, fit.parameters));
+        "{:?}",
+        (
+            fit.iterations,
+            fit.passes,
+            fit.verdict.distance,
+            fit.verdict.steepest,
+            &fit.trace,
+            fit.criterion,
+            fit.parameters
+        )
+    );
 }

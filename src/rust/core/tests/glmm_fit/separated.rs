@@ -19,7 +19,11 @@ fn a_period_without_cases_is_named() {
         let found = fit.separation.expect("separation");
         assert_eq!(found.coefficients, [3], "{link:?}");
         assert!(!found.complete && found.rows > 5);
-        assert!(matches!(fit.status, Status::Degenerate { .. }), "{:?}", fit.status);
+        assert!(
+            matches!(fit.status, Status::Degenerate { .. }),
+            "{:?}",
+            fit.status
+        );
         assert!(fit.criterion.is_finite());
     }
     data.y.fill(0.0);
@@ -35,7 +39,11 @@ fn counts_are_separated_by_zeros_alone() {
     let n = data.y.len();
     data.weights = None;
     for i in 0..n {
-        data.y[i] = if data.x[2 * n + i] == 1.0 { 0.0 } else { ((i * 7) % 5) as f64 };
+        data.y[i] = if data.x[2 * n + i] == 1.0 {
+            0.0
+        } else {
+            ((i * 7) % 5) as f64
+        };
     }
     let fit = data.fit(Distribution::Poisson, Link::Log).unwrap();
     assert_eq!(fit.separation.unwrap().coefficients, [2]);
