@@ -2,6 +2,7 @@
 
 use extendr_api::prelude::*;
 
+mod cloning;
 mod convert;
 mod em;
 mod fields;
@@ -19,6 +20,7 @@ fn native_core_version() -> &'static str {
 
 extendr_module! {
     mod ember;
+    use cloning;
     use em;
     use glmm;
     use mixed;
