@@ -3,5 +3,14 @@
 //! η = X β + offset + Z b with b = Λ(θ) u and u ~ N(0, I); given η the rows are independent. The integral over u has
 //! no closed form: the likelihood is approximated around the conditional mode of u.
 
+mod batch;
+mod exposure;
 pub mod family;
+mod fixed_effects;
+mod gauss_hermite;
+mod groups;
+mod integral;
 pub mod problem;
+pub mod quadrature;
+mod sample;
+mod small;

@@ -124,7 +124,7 @@ impl Basis {
 }
 
 /// Σ a b, in four sums so that it is not one long chain of additions.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let (left, right) = (a.chunks_exact(4), b.chunks_exact(4));
     let tail: f64 = left
