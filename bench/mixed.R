@@ -9,91 +9,10 @@ if (!requireNamespace("lme4", quietly = TRUE)) {
   stop("The benchmark compares with lme4: install it.")
 }
 
-read_module <- function(name) {
-  module <- new.env()
-  sys.source(sprintf("bench/lib/%s.R", name), module)
-  module
-}
-cases <- read_module("mixed-cases")
-clock <- read_module("clock")
-report <- read_module("report")
-
-quick <- identical(Sys.getenv("EMBER_BENCH_QUICK"), "true")
-chosen <- strsplit(Sys.getenv("EMBER_BENCH_CASES"), ",")[[1L]]
-wanted <- function(name) length(chosen) == 0L || name %in% chosen
-
-nothing <- data.frame(cpu = NA, wall = NA, criterion = NA, evaluations = NA, peak = NA)
-
-# What a child process measured; nothing if it failed, which it says itself.
-measure <- function(program, task, case, threads = 1L, repeats = 1L, calls = 1L) {
-  lines <- clock$run_script(
-    "bench/lib/mixed-child.R", program, task, threads, if (quick) 1L else repeats, calls, case$file
-  )
-  if (is.null(attr(lines, "status"))) {
-    utils::read.table(text = lines, header = TRUE)
-  } else {
-    nothing
-  }
-}
-
-with_file <- function(case) {
-  case$file <- tempfile(fileext = ".rds")
-  saveRDS(list(formula = case$formula, data = case$data()), case$file, compress = FALSE)
-  case
-}
-
-compare_case <- function(name, case) {
-  case <- with_file(case)
-  on.exit(unlink(case$file))
-  fit <- function(program, threads = 1L, repeats = 5L) {
-    measure(program, "fit", case, threads, repeats, case$calls)
-  }
-  # One fit in a process: the peak of several holds what R has not yet collected.
-  extra <- function(program) {
-    measure(program, "fit", case)$peak - measure(program, "none", case)$peak
-  }
-  one <- fit("ember")
-  lme4 <- if (quick && case$slow) nothing else fit("lme4", repeats = if (case$slow) 1L else 5L)
-  list(
-    name = name, goal = case$goal, one = one, two = fit("ember", threads = 2L), lme4 = lme4,
-    ember_memory = extra("ember"), lme4_memory = if (is.na(lme4$cpu)) NA else extra("lme4")
-  )
-}
-
-compare_fits <- function(found) {
-  column <- function(part) vapply(found, \(case) as.numeric(part(case)), 0)
-  ratio <- column(\(case) case$lme4$cpu / case$one$cpu)
-  report$section(
-    "Whole fits, REML, each program's defaults",
-    "Seconds. `criterion`: ember's REML criterion minus lmer's, below 0 where ember's is better."
-  )
-  report$say_table(data.frame(
-    case = vapply(found, \(case) case$name, ""),
-    "ember, CPU" = report$digits(column(\(case) case$one$cpu)),
-    "2 threads, CPU" = report$digits(column(\(case) case$two$cpu)),
-    "2 threads, wall" = report$digits(column(\(case) case$two$wall)),
-    "lmer, CPU" = report$digits(column(\(case) case$lme4$cpu)),
-    "lmer / ember" = report$times(ratio),
-    goal = report$times(column(\(case) case$goal)),
-    met = report$verdict(ratio >= column(\(case) case$goal)),
-    "evaluations" = column(\(case) case$one$evaluations),
-    "of lmer" = column(\(case) case$lme4$evaluations),
-    criterion = formatC(
-      column(\(case) case$one$criterion - case$lme4$criterion), digits = 1, format = "e"
-    ),
-    check.names = FALSE
-  ))
-  report$section(
-    "Memory of these fits",
-    "MB that one fit adds to the peak of a process that reads the data and has fitted eight rows.",
-    "The dense model matrix of `slope` (1e6 rows) has 16 MB; the goal there is 24 MB."
-  )
-  report$say_table(data.frame(
-    case = vapply(found, \(case) case$name, ""),
-    ember = sprintf("%.1f", column(\(case) case$ember_memory)),
-    lmer = sprintf("%.1f", column(\(case) case$lme4_memory))
-  ))
-}
+compare <- new.env()
+sys.source("bench/lib/mixed-compare.R", compare)
+report <- compare$report
+cases <- compare$read_module("mixed-cases")
 
 # Each figure with its goal: seconds of one run of a task, divided by how many things it does.
 compare_parts <- function(all_cases) {
@@ -105,7 +24,7 @@ compare_parts <- function(all_cases) {
     list("one of 40 evaluations of the criterion, InstEval, ms", "InstEval", "evaluation", 25, 10),
     list("Kenward-Roger summary, 6,000 rows of InstEval, s", "InstEval", "kenward_roger", 1, 5)
   )
-  parts <- Filter(\(part) wanted(part[[2L]]), parts)
+  parts <- Filter(\(part) compare$wanted(part[[2L]]), parts)
   if (length(parts) == 0L) {
     return(invisible())
   }
@@ -122,13 +41,13 @@ compare_parts <- function(all_cases) {
 compare_part <- function(part, case) {
   task <- part[[3L]]
   if (task == "kenward_roger") case$data <- cases$few_evaluations
-  case <- with_file(case)
+  case <- compare$with_file(case)
   on.exit(unlink(case$file))
   calls <- if (is.null(part$calls)) 1L else part$calls
-  ember <- measure("ember", task, case, repeats = 5L, calls = calls)$cpu * part[[4L]]
+  ember <- compare$measure("ember", task, case, repeats = 5L, calls = calls)$cpu * part[[4L]]
   lme4 <- NA
   if (task %in% c("refit", "evaluation")) {
-    lme4 <- measure("lme4", task, case, calls = calls)$cpu * part[[4L]]
+    lme4 <- compare$measure("lme4", task, case, calls = calls)$cpu * part[[4L]]
   }
   data.frame(
     what = part[[1L]], ember = report$digits(ember), goal = part[[5L]],
@@ -148,8 +67,18 @@ run <- function(results_file) {
     "parameters and sigma."
   )
   all_cases <- cases$mixed_cases()
-  found <- lapply(Filter(wanted, names(all_cases)), \(name) compare_case(name, all_cases[[name]]))
-  compare_fits(found)
+  found <- compare$compare_cases(all_cases)
+  report$section(
+    "Whole fits, REML, each program's defaults",
+    "Seconds. `criterion`: ember's REML criterion minus lmer's, below 0 where ember's is better."
+  )
+  compare$compare_fits(found, "lmer")
+  report$section(
+    "Memory of these fits",
+    "MB that one fit adds to the peak of a process that reads the data and has fitted eight rows.",
+    "The dense model matrix of `slope` (1e6 rows) has 16 MB; the goal there is 24 MB."
+  )
+  compare$compare_memory(found, "lmer")
   compare_parts(all_cases)
   report$write_results(results_file)
 }

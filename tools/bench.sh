@@ -5,3 +5,5 @@ set -eu
 cargo build --release --quiet --manifest-path bench/Cargo.toml
 Rscript bench/mixtures.R
 Rscript bench/mixed.R
+Rscript bench/glmm.R
+Rscript bench/cloning.R

@@ -1,13 +1,14 @@
 # The two programs, each task as a function without arguments.
 
-fit_of <- function(program, formula, data, threads) {
-  switch(program,
-    ember = {
-      control <- ember::em_control(threads = threads)
-      function() ember::lmm(formula, data, control = control)
-    },
-    lme4 = function() lme4::lmer(formula, data)
+fit_of <- function(program, formula, data, threads, family = NULL) {
+  fitters <- switch(program,
+    ember = list(linear = ember::lmm, generalized = ember::glmm),
+    lme4 = list(linear = lme4::lmer, generalized = lme4::glmer)
   )
+  control <- if (program == "ember") list(control = ember::em_control(threads = threads))
+  further <- c(if (!is.null(family)) list(family = family), control)
+  fitter <- fitters[[if (is.null(family)) "linear" else "generalized"]]
+  function() do.call(fitter, c(list(formula, quote(data)), further))
 }
 
 # A fit of the same model to another response, as a loop over bootstrap samples does it.

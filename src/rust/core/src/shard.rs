@@ -79,6 +79,52 @@ where
     })
 }
 
+/// Applies `work` to every shard of `0..n` and its parts of `slices` (n values each) on `threads` threads; the results
+/// come in shard order.
+pub fn map_slices<T, F, const K: usize>(
+    n: usize,
+    threads: usize,
+    slices: [&mut [f64]; K],
+    work: F,
+) -> Vec<T>
+where
+    T: Send,
+    F: Fn(Range<usize>, [&mut [f64]; K]) -> T + Sync,
+{
+    let shards = shards(n);
+    let threads = threads.clamp(1, shards.len().max(1));
+    let mut rest = slices;
+    let mut parts = shards.into_iter().map(|shard| {
+        let part = rest.each_mut().map(|slice| {
+            let (part, others) = std::mem::take(slice).split_at_mut(shard.len());
+            *slice = others;
+            part
+        });
+        (shard, part)
+    });
+    if threads == 1 {
+        return parts.map(|(shard, part)| work(shard, part)).collect();
+    }
+    let count = parts.len();
+    let mut queues: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
+    (0..count).for_each(|k| queues[k % threads].extend(parts.next()));
+    let work = &work;
+    let mut done: Vec<_> = std::thread::scope(|scope| {
+        let workers = queues.into_iter().map(|queue| {
+            let one = move |(shard, part)| work(shard, part);
+            scope.spawn(move || queue.into_iter().map(one).collect::<Vec<T>>())
+        });
+        let workers: Vec<_> = workers.collect();
+        let results = workers.into_iter().map(|worker| worker.join());
+        results
+            .map(|done| done.unwrap_or_default().into_iter())
+            .collect()
+    });
+    (0..count)
+        .filter_map(|k| done[k % threads].next())
+        .collect()
+}
+
 /// Merged statistics of shards `0..expected`, and those that finished out of turn.
 struct Frontier<S> {
     merged: Option<Result<S>>,
@@ -152,6 +198,25 @@ mod tests {
             let many = sum_of_logs(threads, 100_003);
             assert_eq!(one.0.to_bits(), many.0.to_bits());
             assert_eq!(one.1, many.1);
+        }
+    }
+
+    #[test]
+    fn parts_of_slices_come_back_in_order() {
+        let n = 70_001;
+        for threads in [1, 2, 3] {
+            let (mut a, mut b) = (vec![0.0; n], vec![1.0; n]);
+            let starts = map_slices(n, threads, [&mut a, &mut b], |rows, [a, b]| {
+                a.iter_mut()
+                    .zip(rows.clone())
+                    .for_each(|(a, i)| *a = i as f64);
+                b.fill(2.0);
+                rows.start
+            });
+            let expected: Vec<usize> = shards(n).into_iter().map(|shard| shard.start).collect();
+            assert_eq!(starts, expected);
+            assert!(a.iter().enumerate().all(|(i, &a)| a == i as f64));
+            assert!(b.iter().all(|&b| b == 2.0));
         }
     }
 

@@ -2,26 +2,29 @@
 
 use crate::mixed::basis::dot;
 use crate::mixed::rows::{FixedColumns, Rows};
-
-/// Rows that are processed at once, so that what is summed stays in the fastest cache.
-const BLOCK_ROWS: usize = 1024;
+use crate::shard::map_slices;
 
 /// Writes offset + X β; β of the columns `kept`.
-pub(super) fn linear_predictor(rows: &Rows, kept: &[usize], beta: &[f64], to: &mut [f64]) {
+pub(super) fn linear_predictor(
+    rows: &Rows,
+    kept: &[usize],
+    beta: &[f64],
+    to: &mut [f64],
+    threads: usize,
+) {
+    let n = rows.len();
     match rows.offset {
         Some(offset) => to.copy_from_slice(offset),
         None => to.fill(0.0),
     }
-    let n = rows.len();
-    let columns = || kept.iter().zip(beta).filter(|(_, &beta)| beta != 0.0);
     match rows.fixed {
         FixedColumns::Dense { values, .. } => {
-            for (block, to) in to.chunks_mut(BLOCK_ROWS).enumerate() {
-                for (&column, &beta) in columns() {
-                    let x = &values[column * n + block * BLOCK_ROWS..][..to.len()];
+            map_slices(n, threads, [to], |range, [to]| {
+                for (&j, beta) in kept.iter().zip(beta) {
+                    let x = &values[j * n..][range.clone()];
                     to.iter_mut().zip(x).for_each(|(to, x)| *to += beta * x);
                 }
-            }
+            });
         }
         FixedColumns::Sparse {
             starts,
@@ -29,10 +32,9 @@ pub(super) fn linear_predictor(rows: &Rows, kept: &[usize], beta: &[f64], to: &m
             values,
             ..
         } => {
-            for (&column, &beta) in columns() {
-                let range = starts[column] as usize..starts[column + 1] as usize;
-                for (&i, x) in rows[range.clone()].iter().zip(&values[range]) {
-                    to[i as usize] += beta * x;
+            for (&j, beta) in kept.iter().zip(beta) {
+                for e in starts[j] as usize..starts[j + 1] as usize {
+                    to[rows[e] as usize] += beta * values[e];
                 }
             }
         }
@@ -42,28 +44,17 @@ pub(super) fn linear_predictor(rows: &Rows, kept: &[usize], beta: &[f64], to: &m
 /// Xᵀv for the columns `kept`.
 pub(super) fn cross(rows: &Rows, kept: &[usize], v: &[f64]) -> Vec<f64> {
     let n = rows.len();
-    match rows.fixed {
-        FixedColumns::Dense { values, .. } => {
-            let mut sums = vec![0.0; kept.len()];
-            for (block, v) in v.chunks(BLOCK_ROWS).enumerate() {
-                for (sum, &column) in sums.iter_mut().zip(kept) {
-                    *sum += dot(v, &values[column * n + block * BLOCK_ROWS..][..v.len()]);
-                }
-            }
-            sums
-        }
+    let along = kept.iter().map(|&j| match rows.fixed {
+        FixedColumns::Dense { values, .. } => dot(&values[j * n..(j + 1) * n], v),
         FixedColumns::Sparse {
             starts,
             rows,
             values,
             ..
         } => {
-            let sum = |&column: &usize| {
-                let range = starts[column] as usize..starts[column + 1] as usize;
-                let entries = rows[range.clone()].iter().zip(&values[range]);
-                entries.map(|(&i, x)| v[i as usize] * x).sum()
-            };
-            kept.iter().map(sum).collect()
+            let entries = starts[j] as usize..starts[j + 1] as usize;
+            entries.map(|e| values[e] * v[rows[e] as usize]).sum()
         }
-    }
+    });
+    along.collect()
 }

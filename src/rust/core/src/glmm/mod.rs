@@ -4,12 +4,15 @@
 //! no closed form: the likelihood is approximated around the conditional mode of u.
 
 mod batch;
+mod constants;
 mod exposure;
 pub mod family;
 mod fixed_effects;
 mod gauss_hermite;
 mod groups;
 mod integral;
+pub mod laplace;
+mod pirls;
 pub mod problem;
 pub mod quadrature;
 mod sample;

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use nalgebra::DMatrix;
 
 use super::batch::{Batch, Mode, Point, BATCH_ROWS};
+use super::constants::Constants;
 use super::fixed_effects::{cross, linear_predictor};
 use super::gauss_hermite::Grid;
 use super::integral::{Nodes, Setting, Slopes};
@@ -97,7 +98,7 @@ impl<'a> AdaptiveQuadrature<'a> {
                 ..Point::default()
             },
             kernels: 0.0,
-            constants: Constants::of(problem, 0.0),
+            constants: Constants::of(problem.rows, problem.family),
         })
     }
 
@@ -113,13 +114,19 @@ impl<'a> AdaptiveQuadrature<'a> {
             self.point.lambda[entry.row][entry.column] = value;
         }
         self.point.log_shape = problem.log_shape(psi);
+        let threads = self.threads;
         let beyond = self.sample.update(|fixed| {
-            linear_predictor(problem.rows, &problem.basis().kept, &parameters.beta, fixed);
+            linear_predictor(
+                problem.rows,
+                &problem.basis().kept,
+                &parameters.beta,
+                fixed,
+                threads,
+            );
         });
-        self.constants.update(problem, self.point.log_shape);
         let outcome = self.integrate(differentiate).and_then(|mut sums| {
             self.kernels = sums.kernels + beyond;
-            sums.log_likelihood += beyond + self.constants.value;
+            sums.log_likelihood += beyond + self.constants.value(self.point.log_shape);
             let exists = sums.log_likelihood.is_finite();
             exists.then_some(sums).ok_or_else(undefined)
         });
@@ -193,7 +200,7 @@ impl Criterion for AdaptiveQuadrature<'_> {
         problem.basis().apply_transposed(&along, beta);
         beta.iter_mut().for_each(|slope| *slope *= -2.0);
         if let [to] = log_shape {
-            *to = -2.0 * (sums.slopes.log_shape + self.constants.slope(problem));
+            *to = -2.0 * (sums.slopes.log_shape + self.constants.slope(self.point.log_shape));
         }
         Ok(-2.0 * sums.log_likelihood)
     }
@@ -249,49 +256,12 @@ impl AdaptiveQuadrature<'_> {
 
     /// -2 log density of y given u at the modes.
     pub fn conditional(&self) -> f64 {
-        -2.0 * (self.kernels + self.constants.value)
+        -2.0 * (self.kernels + self.constants.value(self.point.log_shape))
     }
 
     /// |u|^2 at the modes.
     pub fn penalty(&self) -> f64 {
         self.modes.iter().map(|mode| inner(&mode.u, &mode.u)).sum()
-    }
-}
-
-/// The parts of the densities that do not depend on the linear predictor.
-#[derive(Debug)]
-struct Constants {
-    log_shape: f64,
-    value: f64,
-}
-
-impl Constants {
-    fn of(problem: &Problem, log_shape: f64) -> Self {
-        let rows = problem.rows;
-        let constant = |i| {
-            let (y, weight) = (rows.response[i], rows.weight(i));
-            problem.family.constant(y, weight, log_shape)
-        };
-        Constants {
-            log_shape,
-            value: (0..rows.len()).map(constant).sum(),
-        }
-    }
-
-    fn update(&mut self, problem: &Problem, log_shape: f64) {
-        if self.log_shape != log_shape {
-            *self = Constants::of(problem, log_shape);
-        }
-    }
-
-    /// d value / d log shape.
-    fn slope(&self, problem: &Problem) -> f64 {
-        let rows = problem.rows;
-        let slope = |i| {
-            let (y, weight) = (rows.response[i], rows.weight(i));
-            problem.family.constant_slope(y, weight, self.log_shape)
-        };
-        (0..rows.len()).map(slope).sum()
     }
 }
 

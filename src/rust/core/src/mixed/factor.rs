@@ -110,23 +110,33 @@ impl Factor {
         theta: &[f64],
         dispersion: &[f64],
     ) -> Result<()> {
+        self.origin.copy_from(&statistics.response.origin);
+        let design = &*statistics.design;
+        let Some((mut products, mut response)) = self.combined.take() else {
+            let response = &statistics.response.products[0];
+            return self.update_from(structure, theta, &design.products[0], response);
+        };
+        combine(statistics, dispersion, &mut products, &mut response);
+        let updated = self.update_from(structure, theta, &products, &response);
+        self.combined = Some((products, response));
+        updated
+    }
+
+    /// [`Factor::update`] with cross-products of the same pattern that come from elsewhere.
+    pub(super) fn update_from(
+        &mut self,
+        structure: &Structure,
+        theta: &[f64],
+        products: &Products,
+        response: &ResponseProducts,
+    ) -> Result<()> {
         self.solution.take();
         self.lambdas.iter_mut().for_each(|lambda| lambda.fill(0.0));
         for (entry, &value) in structure.entries.iter().zip(theta) {
             self.lambdas[entry.term][(entry.row, entry.column)] = value;
         }
-        self.origin.copy_from(&statistics.response.origin);
-        let design = &*statistics.design;
-        let mut combined = self.combined.take();
-        let (products, response) = match &mut combined {
-            Some((products, response)) => {
-                combine(statistics, dispersion, products, response);
-                (&*products, &*response)
-            }
-            None => (&design.products[0], &statistics.response.products[0]),
-        };
         let source = Source {
-            design,
+            design: &self.design,
             products,
             response,
             lambdas: &self.lambdas,
@@ -135,7 +145,6 @@ impl Factor {
         chain::eliminate(layout, &source, &mut self.links, &mut self.eliminated);
         self.tail
             .fill(layout, &source, &self.links, &self.eliminated.corner);
-        self.combined = combined;
         let (random, fixed) = self.tail.factorise(&self.layout)?;
         self.log_det_random = self.eliminated.log_det + random;
         self.log_det_rotated = fixed;
@@ -192,6 +201,17 @@ impl Factor {
             .basis
             .times(&crate::linalg::inverse_lower(&lower).transpose());
         &root * root.transpose()
+    }
+
+    /// The normal equations of the fixed effects in the basis of the statistics: writes L, p × p lower triangular
+    /// with L Lᵀ = X̃ᵀV⁻¹X̃, and z with Lᵀ β̃ = z.
+    pub fn fixed_system(&self, lower: &mut [f64], z: &mut [f64]) {
+        let (p, random) = (z.len(), self.layout.random);
+        for (j, z) in z.iter_mut().enumerate() {
+            let column = &self.tail.lower[(random + j) * self.tail.height + random..];
+            lower[j * p + j..(j + 1) * p].copy_from_slice(&column[j..p]);
+            *z = self.tail.at(self.layout.size, random + j);
+        }
     }
 
     /// û of each core term, q × levels.
@@ -257,7 +277,7 @@ impl Factor {
     }
 
     /// The last [`Factor::selected_inverse`].
-    pub(super) fn selected(&self) -> Option<&SelectedInverse> {
+    pub(crate) fn selected(&self) -> Option<&SelectedInverse> {
         self.selected.as_ref()
     }
 
@@ -291,7 +311,7 @@ impl Factor {
     }
 
     /// Where each term starts in a vector of effects.
-    fn starts(&self) -> Vec<usize> {
+    pub(super) fn starts(&self) -> Vec<usize> {
         let mut starts = vec![0];
         for (q, levels) in self.design.widths.iter().zip(&self.design.levels) {
             starts.push(starts[starts.len() - 1] + q * levels);
@@ -328,11 +348,13 @@ impl Factor {
     fn forward(&self, starts: &[usize], effects: &mut [f64], tail: &mut [f64]) {
         let layout = &*self.layout;
         let p = layout.dense - 1;
+        let mut u = Vec::new();
         for (link, factor) in layout.links.iter().zip(&self.links) {
             let q = link.width;
             for level in 0..link.levels {
                 let at = starts[link.term] + level * q;
-                let mut u = effects[at..at + q].to_vec();
+                u.clear();
+                u.extend_from_slice(&effects[at..at + q]);
                 forward(q, &factor.diagonal[level * q * q..][..q * q], &mut u);
                 effects[at..at + q].copy_from_slice(&u);
                 for e in link.rows.range(level) {
@@ -359,7 +381,7 @@ impl Factor {
     }
 
     /// L⁻ᵀ in place, tail first.
-    fn backward(&self, starts: &[usize], effects: &mut [f64], tail: &mut [f64]) {
+    pub(super) fn backward(&self, starts: &[usize], effects: &mut [f64], tail: &mut [f64]) {
         let layout = &*self.layout;
         let size = layout.size;
         for j in (0..size).rev() {

@@ -1,6 +1,7 @@
 //! Groups are independent, and neither their order nor the number of threads matters.
 
 use ember_core::glmm::family::{Distribution, Link};
+use ember_core::glmm::laplace::Laplace;
 use ember_core::glmm::problem::{Criterion, Problem};
 use ember_core::glmm::quadrature::AdaptiveQuadrature;
 use ember_core::Error;
@@ -166,4 +167,42 @@ fn wrong_numbers_of_nodes_are_refused() {
     ));
     assert!(quadrature.value(&vec![f64::NAN; psi.len()]).is_err());
     assert!((quadrature.value(&psi).unwrap() - value).abs() < 1e-10);
+}
+
+/// One node is Laplace's approximation, with its gradient, modes and conditional variances.
+#[test]
+fn one_node_is_laplace() {
+    for family in FAMILIES {
+        for width in [1, 2, 3] {
+            let (model, at) = draw(family, width, 120, 14, 37);
+            let rows = model.rows();
+            let problem = Problem::new(&rows, model.family, &model.structure, None).unwrap();
+            let psi = coordinates(&problem, &model, &at);
+            let mut quadrature = AdaptiveQuadrature::new(&problem, 1, 1).unwrap();
+            let mut laplace = Laplace::new(&problem, 1).unwrap();
+            let [mut slopes, mut expected] = [vec![0.0; psi.len()], vec![0.0; psi.len()]];
+            let value = quadrature.gradient(&psi, &mut slopes).unwrap();
+            let same = laplace.gradient(&psi, &mut expected).unwrap();
+            assert!((value - same).abs() < 1e-10, "{family:?} {value} {same}");
+            let close = |a: f64, b: f64| (a - b).abs() < 1e-8 * (1.0 + b.abs());
+            let mut pairs: Vec<(f64, f64)> = slopes.into_iter().zip(expected).collect();
+            let u = quadrature.spherical();
+            pairs.extend(
+                u[0].iter()
+                    .copied()
+                    .zip(laplace.spherical_modes(0).iter().copied()),
+            );
+            let eta = quadrature.linear_predictor();
+            pairs.extend(eta.into_iter().zip(laplace.eta().iter().copied()));
+            let conditional = -2.0 * laplace.conditional_log_likelihood();
+            pairs.push((quadrature.conditional(), conditional));
+            pairs.push((
+                quadrature.log_det_random(),
+                laplace.factor().log_det_random(),
+            ));
+            for (a, b) in pairs {
+                assert!(close(a, b), "{family:?} width {width}: {a} {b}");
+            }
+        }
+    }
 }

@@ -1,0 +1,5 @@
+//! Samplers of cloned models against closed forms, against each other, and by simulation.
+
+mod balanced;
+mod joint;
+mod statistics;
