@@ -4,6 +4,15 @@
 #' @noRd
 native_core_version <- function() .Call(wrap__native_core_version)
 
+#' Chains on the posterior of so many clones of a linear mixed model; see `native_clone_run()`.
+#' @noRd
+clone_run <- function(rows, structure, known, prior, clones, sampler, start, mcmc) .Call(wrap__clone_run, rows, structure, known, prior, clones, sampler, start, mcmc)
+
+#' The mode of the posterior of so many clones and its curvature, for a linear mixed model; see
+#' `native_clone_mode()`.
+#' @noRd
+clone_mode <- function(rows, structure, known, prior, clones, start, threads) .Call(wrap__clone_mode, rows, structure, known, prior, clones, start, threads)
+
 #' Runs EM on R closures.
 #' @noRd
 em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures, control)

@@ -1,7 +1,7 @@
 # glmm() against the optimum that oracles/glmm.R finds, with a criterion of its own in plain R and
 # from where glmmTMB and tight runs of glmer() end. Stored values always, the programs themselves
-# where they are installed. Our own data run everywhere, the example data of lme4 where it is. Cases:
-# helper-glmm.R.
+# where they are installed. Our own data run everywhere, the example data of lme4 where it is.
+# Cases: helper-glmm.R.
 
 # Largest distances: coefficients in standard errors, the rest relative to itself, correlations as
 # they are, conditional modes in standard deviations of their effect.

@@ -2,6 +2,7 @@
 
 use extendr_api::prelude::*;
 
+mod cloning;
 mod convert;
 mod em;
 mod fields;
@@ -18,6 +19,7 @@ fn native_core_version() -> &'static str {
 
 extendr_module! {
     mod ember;
+    use cloning;
     use em;
     use mixed;
     use mixture;

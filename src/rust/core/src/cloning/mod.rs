@@ -6,11 +6,17 @@
 //! Schmuland 2010, *JASA* 105, 1617-1625).
 
 pub mod chains;
+pub mod collapsed;
 pub mod covariance_step;
+mod doubling;
 pub mod gibbs;
+pub mod mode;
 pub mod parameters;
+pub mod posterior;
 pub mod prior;
+mod proposal;
 pub mod scale_step;
 pub mod slice;
+pub mod target;
 pub mod walk;
 pub mod wishart;
