@@ -5,6 +5,14 @@
 
 mod constants;
 pub mod family;
+pub mod fit;
+mod independent;
 pub mod laplace;
+pub mod modes;
 mod pirls;
 pub mod problem;
+mod search;
+pub mod separation;
+pub mod start;
+pub mod verdict;
+mod working;
