@@ -278,7 +278,7 @@ pub(super) fn multiply(lambda: &DMatrix<f64>, u: &[f64], to: &mut [f64]) {
     let q = lambda.nrows();
     for (to, u) in to.chunks_exact_mut(q).zip(u.chunks_exact(q)) {
         for (r, to) in to.iter_mut().enumerate() {
-            *to = (0..=r).map(|k| lambda[(r, k)] * u[k]).sum();
+            *to = (0..q).map(|k| lambda[(r, k)] * u[k]).sum();
         }
     }
 }
@@ -288,7 +288,7 @@ pub(super) fn multiply_transposed(lambda: &DMatrix<f64>, v: &[f64], to: &mut [f6
     let q = lambda.nrows();
     for (to, v) in to.chunks_exact_mut(q).zip(v.chunks_exact(q)) {
         for (c, to) in to.iter_mut().enumerate() {
-            *to = (c..q).map(|k| lambda[(k, c)] * v[k]).sum();
+            *to = (0..q).map(|k| lambda[(k, c)] * v[k]).sum();
         }
     }
 }
