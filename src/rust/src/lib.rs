@@ -6,6 +6,7 @@ mod cloning;
 mod convert;
 mod em;
 mod fields;
+mod glmm;
 mod mixed;
 mod mixture;
 mod monitor;
@@ -21,6 +22,7 @@ extendr_module! {
     mod ember;
     use cloning;
     use em;
+    use glmm;
     use mixed;
     use mixture;
     fn native_core_version;
