@@ -20,6 +20,7 @@ pub mod parameters;
 pub mod posterior;
 pub mod prior;
 mod proposal;
+pub mod quadrature_target;
 pub mod scale_step;
 pub mod shift;
 pub mod slice;
