@@ -254,8 +254,7 @@ impl Profiled for Model<'_> {
 
     fn estimate(&mut self) -> Result<(Best, bool)> {
         let nothing = &mut Vec::new();
-        let (criterion, converged) =
-            minimize(&mut self.slice, nothing, self.settings, self.stop)?;
+        let (criterion, converged) = minimize(&mut self.slice, nothing, self.settings, self.stop)?;
         let best = Best {
             criterion,
             natural: natural(&self.slice, self.problem.structure),
