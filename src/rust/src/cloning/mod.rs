@@ -1,5 +1,6 @@
 //! Data cloning for R: `ember_core::cloning` behind named lists.
 
+mod glmm;
 mod read;
 mod run;
 mod write;
@@ -8,5 +9,6 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod cloning;
+    use glmm;
     use run;
 }

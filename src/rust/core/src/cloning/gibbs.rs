@@ -26,7 +26,7 @@ use super::covariance_step::CovarianceStep;
 use super::parameters::Layout;
 use super::prior::Prior;
 use super::scale_step::{deviations, rescale, Deviation};
-use super::walk::{Mode, Walk};
+use super::walk::{Guide, Walk};
 use super::wishart::{chi_squared, scatter};
 use crate::error::{Error, Result};
 use crate::linalg::cholesky;
@@ -82,11 +82,11 @@ impl Accepted {
 }
 
 impl<'a> Gibbs<'a> {
-    /// A chain that starts at `w`; `mode` gives the scale of moves.
+    /// A chain that starts at `w`; `guide` gives the scale of moves.
     ///
     /// # Errors
     /// [`Error::Argument`] naming `start` when the start is impossible under the prior; as [`Factor::update`].
-    pub fn new(model: ClonedGaussian<'a>, mode: &Mode, w: Vec<f64>) -> Result<Self> {
+    pub fn new(model: ClonedGaussian<'a>, guide: &Guide, w: Vec<f64>) -> Result<Self> {
         let statistics = model.statistics;
         let wrong = |message: &str| Error::Argument {
             argument: "start",
@@ -107,8 +107,8 @@ impl<'a> Gibbs<'a> {
             moments: EffectMoments::new(statistics),
             patterns: one_by_level.then(|| level_patterns(statistics)),
             deviations: deviations(model.layout),
-            widths: mode.widths(model.clones),
-            walk: Walk::new(mode, variances, model.clones),
+            widths: guide.widths(),
+            walk: Walk::new(guide, variances),
             effects: vec![0.0; factor.effects_count()],
             accepted: Accepted::default(),
             model,

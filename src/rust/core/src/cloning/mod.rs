@@ -13,6 +13,7 @@ pub mod covariance_step;
 mod doubling;
 pub mod gibbs;
 pub mod independence;
+pub mod laplace_target;
 pub mod level_likelihood;
 pub mod level_modes;
 pub mod mode;

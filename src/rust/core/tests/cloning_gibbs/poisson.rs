@@ -5,7 +5,7 @@ use ember_core::cloning::chains::Settings;
 use ember_core::cloning::clones::{ClonedGlmm, Clones};
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::prior::{Density, Prior, Scale, Term};
-use ember_core::cloning::walk::Mode;
+use ember_core::cloning::walk::Guide;
 use ember_core::glmm::family::Family;
 use ember_core::nalgebra::DMatrix;
 use ember_core::rng::stream;
@@ -105,16 +105,16 @@ fn clones_bring_the_maximum_and_the_inverse_information() {
         off.iter_mut()
             .zip(covariance.diagonal().iter())
             .for_each(|(w, v)| *w += v.sqrt());
-        let mode = Mode {
+        let guide = Guide {
             w: off.clone(),
-            covariance: covariance.clone(),
+            covariance: &covariance / clones as f64,
         };
         let draws = |threads| {
             let settings = Settings {
                 threads,
                 ..settings(800)
             };
-            sample(&settings, 3, |_, _| Clones::new(model, &mode, &off))
+            sample(&settings, 3, |_, _| Clones::new(model, &guide, &off))
         };
         let all = draws(2);
         assert!(all == draws(1), "threads change the draws");
