@@ -408,9 +408,7 @@ print.ember_clone_prior <- function(x, ...) {
     return(invisible(x))
   }
   words <- vapply(seq_len(nrow(x)), function(k) distribution_words(x[k, ]), "")
-  cat(
-    paste0("  ", format(x$left), " ~ ", format(words), ifelse(x$default, "  (default)", "")),
-    sep = "\n"
-  )
+  lines <- paste0("  ", format(x$left), " ~ ", format(words), ifelse(x$default, "  (default)", ""))
+  cat(trimws(lines, "right"), sep = "\n")
   invisible(x)
 }

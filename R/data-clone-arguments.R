@@ -33,10 +33,7 @@ check_mcmc <- function(n_iter, n_burnin, n_chains, thin, cores, call) {
   if (n_iter %/% thin < fewest_draws) {
     abort_argument(
       "n_iter", paste0("must leave at least ", fewest_draws, " draws of each chain."),
-      c(x = paste0(
-        n_iter, " iterations, of which every ", if (thin > 1) paste0(thin, "th "), "is kept, are ",
-        n_iter %/% thin, "."
-      )), call
+      c(x = paste0("There would be ", n_iter %/% thin, ", one of ", thin, " of ", n_iter, ".")), call
     )
   }
   if (!is_number(n_burnin) || n_burnin < 0 || n_burnin != trunc(n_burnin) || n_burnin > 1e8) {
@@ -56,15 +53,22 @@ check_seed <- function(seed, call) {
   seed
 }
 
-# Two integers per run of chains. A `seed` leaves the user's own stream where it is.
+# Two integers per run of chains.
 run_seeds <- function(count, seed) {
-  if (!is.null(seed)) {
-    env <- globalenv()
-    old <- env[[".Random.seed"]]
-    on.exit(if (is.null(old)) rm(".Random.seed", envir = env) else env[[".Random.seed"]] <- old)
-    set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
+  with_own_seed(seed, lapply(seq_len(count), function(k) as.double(draw_seed())))
+}
+
+# The value of code that draws random numbers: with a `seed` from a generator of its own, so that
+# the user's stream stays where it is.
+with_own_seed <- function(seed, code) {
+  if (is.null(seed)) {
+    return(code)
   }
-  lapply(seq_len(count), function(k) as.double(draw_seed()))
+  env <- globalenv()
+  old <- env[[".Random.seed"]]
+  on.exit(if (is.null(old)) rm(".Random.seed", envir = env) else env[[".Random.seed"]] <- old)
+  set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
+  code
 }
 
 # ---- the model

@@ -179,6 +179,7 @@ finish_clone <- function(fit, asked) {
   fit$asked <- asked
   fit$iterations <- sum(vapply(fit$runs, `[[`, 0, "iterations"))
   fit$passes <- fit$iterations
+  fit$beta <- fixef(fit)
   mixing <- poorly_mixed(fit)
   interrupted <- any(vapply(fit$runs, `[[`, NA, "interrupted")) ||
     length(fit$clones) < length(asked)
@@ -200,7 +201,7 @@ base_draws <- function(run, table) {
 run_clones <- function(fit, clones, seed, mcmc, call) {
   native <- native_clone_run(
     fit$rows, fit$distribution, fit$structure, fit$known, fit$prior, clones,
-    fit$sampler, fit$estimates, native_mcmc(mcmc, seed, fit$control), call
+    fit$sampler, fit$estimates, c(mcmc, list(seed = seed, progress = fit$control$progress)), call
   )
   chains <- kept_chains(native, clones, mcmc$chains, call)
   if (is.null(chains)) {
@@ -216,10 +217,6 @@ run_clones <- function(fit, clones, seed, mcmc, call) {
     acceptance = native$acceptance, failures = native$failures, interrupted = native$interrupted,
     iterations = mcmc$chains * (mcmc$burn_in + mcmc$iterations)
   )
-}
-
-native_mcmc <- function(mcmc, seed, control) {
-  c(mcmc, list(seed = seed), native_control(control)[c("interrupted", "show")])
 }
 
 # The chains that can be used, all of one length: those that failed are left out; after an

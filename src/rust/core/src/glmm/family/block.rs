@@ -13,19 +13,28 @@ pub struct Block<'a> {
     pub log_shape: f64,
 }
 
-/// Where the terms of a block go; `slope` may be empty where nobody wants it.
-#[derive(Debug)]
+/// Where the terms of a block go; what nobody wants may be empty.
+#[derive(Debug, Default)]
 pub struct BlockTerms<'a> {
+    pub value: &'a mut [f64],
     pub score: &'a mut [f64],
     pub weight: &'a mut [f64],
     pub slope: &'a mut [f64],
+}
+
+impl BlockTerms<'_> {
+    /// In the order of [`RowTerms`](super::RowTerms).
+    #[inline(always)]
+    fn slices(&mut self) -> [&mut [f64]; 4] {
+        [self.value, self.score, self.weight, self.slope]
+    }
 }
 
 /// Largest argument of the vector exponential.
 const LARGEST: f64 = 700.0;
 
 impl Family {
-    /// Writes score, observed weight and slope of every row; returns the sum of the kernels.
+    /// Writes kernel, score, observed weight and slope of every row; returns the sum of the kernels.
     pub fn block(&self, rows: &Block, to: &mut BlockTerms) -> f64 {
         let shape = rows.log_shape.exp();
         match (self.distribution, self.link) {
@@ -79,10 +88,11 @@ impl Family {
             let weight = rows.weights.map_or(1.0, |weights| weights[i]);
             let terms = self.derivatives(rows.response[i], weight, rows.eta[i], rows.log_shape);
             sum += terms.value;
-            to.score[i] = terms.score;
-            to.weight[i] = terms.weight;
-            if let Some(slope) = to.slope.get_mut(i) {
-                *slope = terms.slope;
+            let all = [terms.value, terms.score, terms.weight, terms.slope];
+            for (to, term) in to.slices().into_iter().zip(all) {
+                if let Some(to) = to.get_mut(i) {
+                    *to = term;
+                }
             }
         }
         sum
@@ -181,6 +191,7 @@ impl<T: VectorTerms> Kernel for BlockKernel<'_, '_, '_, T> {
     fn run<L: Lanes>(self) -> (f64, usize) {
         let step = 2 * L::WIDTH;
         let rows = self.rows;
+        let mut to = self.to.slices();
         let mut sums = [L::splat(0.0); 2];
         let count = rows.eta.len() / step * step;
         for first in (0..count).step_by(step) {
@@ -194,12 +205,11 @@ impl<T: VectorTerms> Kernel for BlockKernel<'_, '_, '_, T> {
                 }
             }
             for v in 0..2 {
-                let [value, score, weight, slope] = terms[v];
-                sums[v] = sums[v] + value;
-                score.store(&mut self.to.score[at[v]..]);
-                weight.store(&mut self.to.weight[at[v]..]);
-                if !self.to.slope.is_empty() {
-                    slope.store(&mut self.to.slope[at[v]..]);
+                sums[v] = sums[v] + terms[v][0];
+                for (to, term) in to.iter_mut().zip(terms[v]) {
+                    if !to.is_empty() {
+                        term.store(&mut to[at[v]..]);
+                    }
                 }
             }
         }
