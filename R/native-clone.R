@@ -45,6 +45,27 @@ native_clone_mode <- function(rows, family, structure, known, prior, clones, sta
   )
 }
 
+# Draws of the random effects: with method "conditional" at parameters from N(mean, covariance), on
+# the scale of w; with "note" at draws from the posterior of the data with that as the prior. `mcmc`
+# as in native_clone_run(). Returns list(w (draws x coordinates), effects (for each core term draws x
+# (effects x levels), effects first)).
+native_clone_predict <- function(rows, family, structure, known, mean, covariance, method, mcmc,
+                                 call) {
+  mcmc <- in_parts(mcmc)
+  mean <- as.double(mean)
+  covariance <- as.double(covariance)
+  native_result(
+    suspendInterrupts(
+      if (is.null(family)) {
+        clone_predict(rows, structure, known, mean, covariance, method, mcmc)
+      } else {
+        clone_predict_glmm(rows, family, structure, known, mean, covariance, method, mcmc)
+      }
+    ),
+    call
+  )
+}
+
 # The columns of a prior in the types of the core; NULL is flat.
 native_clone_prior <- function(prior) {
   list(

@@ -1,6 +1,7 @@
 //! Data cloning for R: `ember_core::cloning` behind named lists.
 
-mod glmm;
+mod generalized;
+mod predict;
 mod read;
 mod run;
 mod write;
@@ -9,6 +10,7 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod cloning;
-    use glmm;
+    use generalized;
+    use predict;
     use run;
 }

@@ -105,7 +105,7 @@ fn clone_mode(
 }
 
 /// The layout of a linear mixed model; what is known is checked.
-fn gaussian_layout(
+pub fn gaussian_layout(
     statistics: &CrossProducts,
     structure: &Structure,
     known: &Known,

@@ -242,6 +242,11 @@ impl<'a> Clones<'a> {
         })
     }
 
+    /// Moves the effects on, `times` times, at the parameters that there are.
+    pub fn refresh_effects(&mut self, times: usize, rng: &mut ChaCha8Rng) {
+        (0..times).for_each(|_| self.draw_effects(rng));
+    }
+
     /// u of every level and clone, level after level.
     pub fn effects(&self) -> &[f64] {
         &self.effects.u

@@ -19,6 +19,7 @@ pub mod level_modes;
 pub mod mode;
 pub mod parameters;
 pub mod posterior;
+pub mod predict;
 pub mod prior;
 mod proposal;
 pub mod scale_step;

@@ -117,7 +117,7 @@ pub fn glmm_layout(problem: &Problem, known: &Known) -> ember_core::Result<Layou
 }
 
 extendr_module! {
-    mod glmm;
+    mod generalized;
     fn clone_run_glmm;
     fn clone_mode_glmm;
 }
