@@ -1,7 +1,7 @@
 //! Data cloning for R: `ember_core::cloning` behind named lists.
 
 mod generalized;
-mod predict;
+mod random_effects;
 mod read;
 mod run;
 mod write;
@@ -11,6 +11,6 @@ use extendr_api::prelude::*;
 extendr_module! {
     mod cloning;
     use generalized;
-    use predict;
+    use random_effects;
     use run;
 }

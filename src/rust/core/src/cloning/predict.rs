@@ -116,7 +116,10 @@ impl<'a> Drawer<'a> {
                     w: w.to_vec(),
                     covariance: DMatrix::identity(w.len(), w.len()),
                 };
-                let one = ClonedGlmm { clones: 1, ..*model };
+                let one = ClonedGlmm {
+                    clones: 1,
+                    ..*model
+                };
                 let mut clones = Clones::new(one, &guide, w)?;
                 clones.refresh_effects(MOVES, rng);
                 Ok(clones.original_effects())

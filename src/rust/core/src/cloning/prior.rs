@@ -291,9 +291,8 @@ impl Prior {
     /// # Errors
     /// [`Error::Argument`] naming `prior` when the covariance matrix is not positive definite.
     pub fn normal_around(mean: &[f64], covariance: &DMatrix<f64>) -> Result<Self> {
-        let root = cholesky(covariance).map_err(|_| {
-            wrong("has a covariance matrix that is not positive definite".into())
-        })?;
+        let root = cholesky(covariance)
+            .map_err(|_| wrong("has a covariance matrix that is not positive definite".into()))?;
         Ok(Prior {
             terms: Vec::new(),
             joint: Some(Joint {
@@ -312,7 +311,10 @@ impl Prior {
     pub fn log_density_from(&self, first: usize, w: &[f64]) -> f64 {
         let terms = self.terms.iter().filter(|term| term.coordinate >= first);
         let logs: f64 = terms.map(|term| term.log_density(w[term.coordinate])).sum();
-        logs + self.joint.as_ref().map_or(0.0, |joint| joint.log_density(w))
+        logs + self
+            .joint
+            .as_ref()
+            .map_or(0.0, |joint| joint.log_density(w))
     }
 
     /// The prior of a coordinate; `None` if flat.

@@ -107,7 +107,13 @@ fn clone_predict_glmm(
         }
         _ => conditional(&guide, &settings)?,
     };
-    predicted(&Predictor::Generalised(model), &rows, &draws, &settings, &mcmc)
+    predicted(
+        &Predictor::Generalised(model),
+        &rows,
+        &draws,
+        &settings,
+        &mcmc,
+    )
 }
 
 /// The distribution of the estimator of w.
@@ -185,7 +191,7 @@ fn predicted(
 }
 
 extendr_module! {
-    mod predict;
+    mod random_effects;
     fn clone_predict;
     fn clone_predict_glmm;
 }
