@@ -10,6 +10,7 @@ pub mod chains;
 pub mod clones;
 pub mod collapsed;
 pub mod covariance_step;
+pub mod crossed_clones;
 mod doubling;
 pub mod gibbs;
 pub mod independence;
