@@ -315,6 +315,26 @@ fn blocks_are_rows() {
             (sum - expected).abs() <= 1e-13 * expected.abs(),
             "{family:?}"
         );
+        if !family.has_shape() {
+            continue;
+        }
+        let mut to = BlockTerms {
+            score: &mut score,
+            weight: &mut weight,
+            slope: &mut [],
+        };
+        let sum = family.shape_block(&rows, &mut to);
+        let mut expected = 0.0;
+        for i in 0..101 {
+            let terms = family.shape_derivatives(response[i], weights[i], eta[i], 0.4);
+            expected += terms.value;
+            let close = |x: f64, y: f64| (x - y).abs() <= 1e-13 * (1.0 + y.abs());
+            assert!(close(score[i], terms.score) && close(weight[i], terms.weight));
+        }
+        assert!(
+            (sum - expected).abs() <= 1e-13 * expected.abs(),
+            "{family:?}"
+        );
     }
 }
 
