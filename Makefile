@@ -51,7 +51,7 @@ lint:
 	@tools/lint.sh
 
 bench:
-	@tools/setup.sh test
+	@tools/setup.sh bench
 	@$(MAKE) --no-print-directory install EMBER_DEV=false
 	@tools/bench.sh
 

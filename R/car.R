@@ -63,6 +63,7 @@ refuse_aliased <- function(fit, allowed, call) {
 
 tested_covariance <- function(fit, vcov, statistic, call, ...) {
   if (statistic == "F") {
+    refuse_glmm(fit, "F tests", call)
     if (!is.null(vcov)) {
       abort_argument("vcov.", "cannot be used with F tests, which have their own.", NULL, call)
     }

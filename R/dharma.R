@@ -4,7 +4,10 @@
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getObservedResponse
 getObservedResponse.ember_mixed <- function(object, ...) {
-  as.vector(stats::model.response(object$frame))
+  if (inherits(object, "ember_lmm")) {
+    return(as.vector(stats::model.response(object$frame)))
+  }
+  count_of(object, mixed_rows(object)$y)
 }
 
 #' @rdname lmm_hooks
@@ -14,7 +17,26 @@ getSimulations.ember_mixed <- function(object, nsim = 1,
                                      type = c("normal", "refit"), ...) {
   type <- match_choice("type", rlang::current_env())
   responses <- stats::simulate(without_padding(object), nsim = nsim, ...)
-  if (type == "normal") data.matrix(responses) else responses
+  if (type == "refit") {
+    return(responses)
+  }
+  if (inherits(object, "ember_lmm")) {
+    return(data.matrix(responses))
+  }
+  shares <- vapply(responses, function(y) response_shares(object, y), numeric(object$nobs))
+  apply(shares, 2L, function(y) count_of(object, y))
+}
+
+# DHARMa wants counts of successes where there are numbers of trials.
+count_of <- function(fit, share) {
+  trials <- fit$distribution$name == "binomial" && !is.null(fit$weights)
+  if (trials) round(share * fit$weights) else share
+}
+
+# A simulated response as the core takes it.
+response_shares <- function(fit, response) {
+  fit$frame[[1L]] <- response
+  glmm_response(fit$frame, fit$distribution, rlang::caller_env())$y
 }
 
 #' @rdname lmm_hooks
@@ -31,7 +53,7 @@ getFixedEffects.ember_mixed <- function(object, ...) fixef(object)
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getFitted
 getFitted.ember_mixed <- function(object, ...) {
-  as.vector(stats::predict(without_padding(object), re.form = NA))
+  as.vector(stats::predict(without_padding(object), re.form = NA, type = "response"))
 }
 
 #' @rdname lmm_hooks

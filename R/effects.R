@@ -7,6 +7,6 @@ effSources.ember_mixed <- function(mod) {
   call$data <- if (inherits(data, "data.frame")) data else mod$frame
   list(
     type = "glm", call = call, formula = stats::formula(stats::terms(mod)),
-    family = stats::gaussian(), coefficients = fixef(mod), vcov = as.matrix(stats::vcov(mod))
+    family = stats::family(mod), coefficients = fixef(mod), vcov = as.matrix(stats::vcov(mod))
   )
 }

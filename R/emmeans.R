@@ -1,13 +1,14 @@
 #' Estimated marginal means of a mixed model
 #'
-#' With package emmeans loaded, [emmeans::emmeans()] and its relatives work on fits of [lmm()] as
-#' they do on those of lme4.
+#' With package emmeans loaded, [emmeans::emmeans()] and its relatives work on fits of [lmm()] and
+#' [glmm()] as they do on those of lme4. Means of a [glmm()] are on the scale of the link;
+#' `type = "response"` or [emmeans::regrid()] gives those of the response.
 #'
-#' @param object A fit of [lmm()].
+#' @param object A fit of [lmm()] or [glmm()].
 #' @param trms,xlev,grid,... As emmeans passes them on.
 #' @param mode,lmer.df Degrees of freedom: `"satterthwaite"`, `"kenward-roger"` (which also adjusts
 #'   the covariance matrix; fits by REML) or `"asymptotic"`. The default is emmeans' own option
-#'   `lmer.df`. There is no limit on the number of observations.
+#'   `lmer.df`. There is no limit on the number of observations. A [glmm()] has only the last.
 #' @param options emmeans' options; a `df` there means that none are computed.
 #' @returns What emmeans asks for.
 #' @examplesIf requireNamespace("emmeans", quietly = TRUE)
@@ -51,12 +52,16 @@ emm_basis.ember_mixed <- function(object, trms, xlev, grid,
   weights <- if (is.null(object$weights)) rep(1, nrow(fitted_x)) else object$weights
   list(
     X = x, bhat = unname(estimates), nbasis = emm_null_space(object, trms),
-    V = as.matrix(covariance), dffun = df$dffun, dfargs = df$dfargs, misc = list(),
+    V = as.matrix(covariance), dffun = df$dffun, dfargs = df$dfargs,
+    misc = emmeans::.std.link.labels(stats::family(object), list()),
     model.matrix = emmeans::.cmpMM(fitted_x, weights, attr(fitted_x, "assign"))
   )
 }
 
 emm_mode <- function(mode, fit, options, given) {
+  if (inherits(fit, "ember_glmm")) {
+    return("asymptotic")
+  }
   modes <- c("satterthwaite", "kenward-roger", "asymptotic")
   # ggeffects asks for these of models that it does not know.
   if (mode %in% c("link", "response")) mode <- "asymptotic"
@@ -95,6 +100,6 @@ emm_df <- function(fit, mode) {
     function(k) contrast_test(fit, matrix(k, 1L), ddf = unname(ddf), moments = moments)$df
   }
   dffun <- function(k, dfargs) dfargs$of_contrast(k)
-  attr(dffun, "mesg") <- mode
+  if (inherits(fit, "ember_lmm")) attr(dffun, "mesg") <- mode
   list(dffun = dffun, dfargs = list(of_contrast = of_contrast), moments = moments)
 }

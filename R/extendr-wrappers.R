@@ -4,9 +4,30 @@
 #' @noRd
 native_core_version <- function() .Call(wrap__native_core_version)
 
+#' Chains on the posterior of so many clones of a linear mixed model; see `native_clone_run()`.
+#' @noRd
+clone_run <- function(rows, structure, known, prior, clones, sampler, start, mcmc) .Call(wrap__clone_run, rows, structure, known, prior, clones, sampler, start, mcmc)
+
+#' The mode of the posterior of so many clones and its curvature, for a linear mixed model; see
+#' `native_clone_mode()`.
+#' @noRd
+clone_mode <- function(rows, structure, known, prior, clones, start, threads) .Call(wrap__clone_mode, rows, structure, known, prior, clones, start, threads)
+
 #' Runs EM on R closures.
 #' @noRd
 em_run <- function(start, closures, control) .Call(wrap__em_run, start, closures, control)
+
+#' Fits a generalised linear mixed model; see `native_glmm_fit()`.
+#' @noRd
+glmm_fit <- function(rows, family, structure, n_agq, start, control) .Call(wrap__glmm_fit, rows, family, structure, n_agq, start, control)
+
+#' The criterion and its gradient at the columns of `points`; see `native_glmm_criterion()`.
+#' @noRd
+glmm_criterion <- function(rows, family, structure, n_agq, points) .Call(wrap__glmm_criterion, rows, family, structure, n_agq, points)
+
+#' Score and weights of rows at linear predictors; see `native_glmm_working()`.
+#' @noRd
+glmm_working <- function(y, weights, eta, family) .Call(wrap__glmm_working, y, weights, eta, family)
 
 #' Fits to simulated responses; see `native_mixed_bootstrap()`.
 #' @noRd

@@ -18,24 +18,61 @@ get_variance.ember_mixed <- function(x, component = c(
 
 variance_parts <- function(fit) {
   blocks <- VarCorr(fit)
-  residual <- mean_residual_variance(fit)
+  random <- random_variances(fit, blocks)
+  # A random effect for each row is a model of the dispersion, except in a linear model.
+  for_rows <- vapply(fit$random, function(term) length(term$levels) == fit$nobs, NA) &
+    inherits(fit, "ember_glmm")
+  distribution <- distribution_variance(fit)
   parts <- list(
     var.fixed = stats::var(as.vector(stats::model.matrix(fit) %*% fixef(fit))),
-    var.random = mean_random_variance(fit, blocks),
-    var.residual = residual, var.distribution = residual, var.dispersion = 0,
+    var.random = sum(random[!for_rows]), var.residual = distribution + sum(random[for_rows]),
+    var.distribution = distribution, var.dispersion = sum(random[for_rows]),
     var.intercept = intercept_variances(blocks), var.slope = slope_variances(blocks),
     cor.slope_intercept = intercept_correlations(blocks), cor.slopes = slope_correlations(blocks)
   )
   parts[lengths(parts) > 0L]
 }
 
-# Mean of z' Sigma z over the observations, summed over the terms: the trace of Sigma times the
-# moments of the columns.
-mean_random_variance <- function(fit, blocks) {
+# For each term the mean of z' Sigma z over the observations: the trace of Sigma times the moments
+# of the columns.
+random_variances <- function(fit, blocks) {
   parts <- Map(function(part, block) {
     sum(block * crossprod(part$columns)) / stats::nobs(fit)
   }, term_rows(fit), blocks)
-  sum(unlist(parts))
+  unlist(parts)
+}
+
+# The variance of an observation about its mean, on the scale of the linear predictor.
+distribution_variance <- function(fit) {
+  if (inherits(fit, "ember_lmm")) {
+    return(mean_residual_variance(fit))
+  }
+  name <- fit$distribution$name
+  latent <- c(logit = pi^2 / 3, probit = 1, cloglog = pi^2 / 6)
+  if (name == "binomial" && fit$distribution$link %in% names(latent)) {
+    return(latent[[fit$distribution$link]])
+  }
+  eta <- null_intercept(fit)
+  mu <- fit$family$linkinv(eta)
+  variance <- fit$sigma^2 * fit$family$variance(mu)
+  if (fit$distribution$link == "log" && name %in% c("poisson", "negative_binomial")) {
+    log1p(variance / mu^2)
+  } else {
+    variance / fit$family$mu.eta(eta)^2
+  }
+}
+
+# The intercept of the model without predictors.
+null_intercept <- function(fit) {
+  if (identical(names(fit$beta), "(Intercept)")) {
+    return(fit$beta[[1L]])
+  }
+  bars <- lapply(written_terms(fit), `[[`, "bar")
+  null <- Reduce(function(a, b) call("+", a, b), bars, quote(1))
+  formula <- stats::as.formula(
+    call("~", fit$formula[[2L]], null), environment(fit$formula)
+  )
+  suppressMessages(fixef(stats::update(fit, formula = formula))[[1L]])
 }
 
 mean_residual_variance <- function(fit) {

@@ -3,11 +3,11 @@
 #' What package insight asks of a mixed model
 #'
 #' Methods that let the packages of easystats, and ggeffects, which rest on insight, work on fits of
-#' [lmm()] as they do on those of lme4: `insight::get_variance()`, `performance::icc()`,
+#' [lmm()] and [glmm()] as they do on those of lme4: `insight::get_variance()`, `performance::icc()`,
 #' `performance::r2()`, `performance::model_performance()`, `performance::check_convergence()`,
 #' `parameters::model_parameters()`, `ggeffects::ggpredict()`.
 #'
-#' @param x,model A fit of [lmm()].
+#' @param x,model A fit of [lmm()] or [glmm()].
 #' @param effects `"fixed"`, `"random"` or (where both have a place) `"all"`.
 #' @param flatten A vector instead of a list?
 #' @param component The variance wanted: `"all"`, or one of `"fixed"`, `"random"`, `"residual"`,
@@ -31,8 +31,18 @@
 #' The variance of the random effects is the mean over the observations of \eqn{z_i' \Sigma z_i}
 #' (Johnson 2014), and the residual variance with `dispersion` the mean over the observations. A
 #' variance of zero counts as zero; insight gives up there for lme4.
+#'
+#' The distribution-specific variance of a [glmm()] is that of Nakagawa, Johnson and Schielzeth
+#' (2017): of the latent variable for binomial models with the links logit, probit and cloglog, of
+#' the lognormal approximation for counts with a log link, by the delta method otherwise, at the
+#' intercept of the model without predictors. The variance of a random effect for each row is
+#' `var.dispersion`, not `var.random`.
 #' @references Johnson, P. C. D. (2014). Extension of Nakagawa & Schielzeth's R2GLMM to random
 #'   slopes models. *Methods in Ecology and Evolution* 5, 944-946.
+#'
+#'   Nakagawa, S., Johnson, P. C. D. and Schielzeth, H. (2017). The coefficient of determination R2
+#'   and intra-class correlation coefficient from generalized linear mixed-effects models revisited
+#'   and expanded. *Journal of the Royal Society Interface* 14, 20170213.
 #' @examplesIf all(vapply(c("performance", "parameters"), requireNamespace, NA, quietly = TRUE))
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' performance::r2(fit)
@@ -93,8 +103,11 @@ get_statistic.ember_mixed <- function(x, ...) {
     Parameter = plain_names(estimates),
     Statistic = unname(estimates / sqrt(diag(stats::vcov(x))))
   )
-  structure(out, statistic = "t-statistic")
+  structure(out, statistic = paste0(statistic_letter(x), "-statistic"))
 }
+
+# What the tests of the fixed effects are called.
+statistic_letter <- function(fit) if (inherits(fit, "ember_glmm")) "z" else "t"
 
 #' @rdname lmm_insight
 #' @exportS3Method insight::n_parameters
@@ -162,6 +175,7 @@ get_df.ember_mixed <- function(x, type = "residual", ...) {
 }
 
 coefficient_df <- function(fit, ddf) {
+  refuse_glmm(fit, "degrees of freedom", rlang::caller_env())
   stats::coef(summary(fit, ddf = ddf))[, "df"]
 }
 
@@ -170,6 +184,9 @@ coefficient_df <- function(fit, ddf) {
 get_predicted.ember_mixed <- function(x, data = NULL, predict = c("expectation", "prediction"),
                                     ci = 0.95, include_random = is.null(data), ...) {
   predict <- match_choice("predict", rlang::current_env())
+  if (inherits(x, "ember_glmm")) {
+    return(predicted_means(x, data, ci, include_random))
+  }
   prediction <- stats::predict(
     x, data, re.form = if (include_random) NULL else NA, allow.new.levels = TRUE,
     se.fit = !is.null(ci)
@@ -185,5 +202,26 @@ get_predicted.ember_mixed <- function(x, data = NULL, predict = c("expectation",
     fit,
     ci_data = data.frame(SE = error, CI_low = fit - half, CI_high = fit + half), data = data,
     ci = ci, predict = predict, class = c("get_predicted", "numeric")
+  )
+}
+
+# Means and their intervals, on the scale of the response.
+predicted_means <- function(fit, data, ci, include_random) {
+  prediction <- stats::predict(
+    fit, data, re.form = if (include_random) NULL else NA, allow.new.levels = TRUE,
+    type = "response", se.fit = !is.null(ci), interval = if (is.null(ci)) "none" else "confidence",
+    level = if (is.null(ci)) 0.95 else ci
+  )
+  if (is.null(ci)) {
+    return(structure(as.vector(prediction), class = c("get_predicted", "numeric")))
+  }
+  limits <- prediction$fit
+  structure(
+    as.vector(limits[, "fit"]),
+    ci_data = data.frame(
+      SE = as.vector(prediction$se.fit), CI_low = limits[, "lwr"], CI_high = limits[, "upr"],
+      row.names = NULL
+    ),
+    data = data, ci = ci, predict = "expectation", class = c("get_predicted", "numeric")
   )
 }

@@ -44,7 +44,7 @@ fixed_errors <- function(fit, vcov, df, ddf, call, ...) {
   estimates <- fixef(fit)
   if (is.null(vcov) && is.null(df)) {
     table <- stats::coef(summary(fit, ddf = ddf))
-    df <- if (ddf == "none") Inf else table[, "df"]
+    df <- if ("df" %in% colnames(table)) table[, "df"] else Inf
     errors <- table[, "Std. Error"]
   } else {
     covariance <- if (is.null(vcov)) stats::vcov(fit) else value_or_call(vcov, fit, ...)

@@ -10,7 +10,7 @@
 #' @param coefs Named fixed effects to put in the place of those of the fit.
 #' @param vcov A covariance matrix or a function of the fit that gives one; by default `vcov()`.
 #' @param newdata New data to predict, by default that of the fit.
-#' @param type For `get_predict()` the scale, of which a linear model has only one; for
+#' @param type For `get_predict()` the scale, `"response"` or `"link"`; for
 #'   `getSimulations()`, `"normal"` (a matrix) or `"refit"` (a data frame).
 #' @param ... Passed on to [predict()][predict.ember_lmm] (such as `re.form = NA` for predictions
 #'   without random effects) or [simulate()][simulate.ember_lmm].
@@ -53,6 +53,7 @@ get_predict.ember_mixed <- function(model, newdata = NULL, type = "response", ..
   given <- list(...)
   given <- given[intersect(names(given), c("re.form", "allow.new.levels"))]
   if (!"allow.new.levels" %in% names(given)) given$allow.new.levels <- TRUE
+  if (inherits(model, "ember_glmm")) given$type <- type
   estimate <- do.call(stats::predict, c(list(model, newdata), given))
   rowid <- if ("rowid" %in% names(newdata)) newdata$rowid else seq_along(estimate)
   data.frame(rowid = rowid, estimate = as.vector(estimate))

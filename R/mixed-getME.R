@@ -11,10 +11,11 @@
 #' `Tlist`, `ST`, `lower`; effects `b`, `u`; factors `L`, `RX`, `RZX`; sizes `n`, `N`, `p`, `q`,
 #' `p_i`, `l_i`, `q_i`, `k`, `m`, `m_i`, `n_rtrms`, `n_rfacs`, `Gp`, `Tp`; and `REML`, `is_REML`,
 #' `devcomp`, `devfun` (the criterion as a function of theta, or of a matrix with a theta in each
-#' row: many points in one call share the pass over the data). Matrices that involve the response or
+#' row: many points in one call share the pass over the data; for [glmm()] of theta, the fixed
+#' effects and the shape, if it was estimated). Matrices that involve the response or
 #' the residual variance of a row are weighted as in lme4.
 #'
-#' @param object A fit of [lmm()].
+#' @param object A fit of [lmm()] or [glmm()].
 #' @param name One name or several (a list is returned), or `"ALL"`.
 #' @param ... Not used.
 #' @returns The component, as in lme4. `as.function()` gives the same as `"devfun"`.
@@ -40,7 +41,7 @@ getME.ember_mixed <- function(object, name, ...) { # nolint: object_name_linter.
   unknown <- setdiff(name, names(component_makers))
   if (length(unknown) > 0L) {
     abort_argument(
-      "name", paste0("must be components of a linear mixed model; `", unknown[[1L]], "` is none."),
+      "name", paste0("must be components of a mixed model; `", unknown[[1L]], "` is none."),
       c(i = paste0("They are ", toString(names(component_makers)), ".")), rlang::current_env()
     )
   }
@@ -118,11 +119,14 @@ scale_and_shape <- function(fit, term) {
 }
 
 #' @rdname getME
-#' @param x A fit of [lmm()].
+#' @param x A fit of [lmm()] or [glmm()].
 #' @export
 as.function.ember_mixed <- function(x, ...) criterion_function(x)
 
 criterion_function <- function(fit) {
+  if (inherits(fit, "ember_glmm")) {
+    return(glmm_criterion_function(fit))
+  }
   count <- length(fit$theta)
   function(theta) {
     call <- rlang::current_env()
@@ -134,6 +138,27 @@ criterion_function <- function(fit) {
       )
     }
     native_mixed_criterion(fit, if (is.matrix(theta)) t(theta) else theta, call)
+  }
+}
+
+# Of theta, the fixed effects (those kept) and the shape, if it was estimated.
+glmm_criterion_function <- function(fit) {
+  shape <- has_estimated_shape(fit$distribution)
+  count <- length(fit$theta) + length(fit$beta) + shape
+  function(parameters) {
+    call <- rlang::current_env()
+    numbers <- is.numeric(parameters) && all(is.finite(parameters))
+    columns <- if (is.matrix(parameters)) ncol(parameters) else length(parameters)
+    if (!numbers || columns != count) {
+      abort_argument(
+        "parameters", paste0("must be ", count, " numbers, or a matrix with ", count, " columns."),
+        c(i = paste0("They are theta, the fixed effects", if (shape) " and the shape", ".")), call
+      )
+    }
+    points <- if (is.matrix(parameters)) t(parameters) else parameters
+    native_glmm_criterion(
+      mixed_rows(fit), fit$distribution, fit$structure, fit$n_agq, points, call
+    )$criterion
   }
 }
 
@@ -235,6 +260,9 @@ grouping_factors <- function(fit, rows = mixed_rows(fit)) {
 }
 
 deviance_components <- function(fit) {
+  if (inherits(fit, "ember_glmm")) {
+    return(glmm_deviance_components(fit))
+  }
   p <- length(fit$beta)
   n <- fit$nobs
   ussq <- sum(spherical_effects(fit)^2)
@@ -249,6 +277,25 @@ deviance_components <- function(fit) {
       N = n, n = n, p = p, nmp = n - p, q = sum(effect_counts(fit)), nth = length(fit$theta),
       useSc = 1, reTrms = length(fit$random), spFe = 0, REML = if (fit$REML) p else 0, GLMM = 0,
       NLMM = 0
+    )
+  )
+}
+
+glmm_deviance_components <- function(fit) {
+  p <- length(fit$beta)
+  n <- fit$nobs
+  wrss <- sum(glmm_residuals(fit, "pearson")^2)
+  ussq <- sum(spherical_effects(fit)^2)
+  list(
+    cmp = c(
+      ldL2 = fit$log_det_random, ldRX2 = 2 * sum(log(diag(fixed_cholesky(fit)))), wrss = wrss,
+      ussq = ussq, pwrss = wrss + ussq, drsum = stats::deviance(fit), REML = NA,
+      dev = fit$criterion, sigmaML = NA, sigmaREML = NA, tolPwrss = NA
+    ),
+    dims = c(
+      N = n, n = n, p = p, nmp = n - p, q = sum(effect_counts(fit)), nth = length(fit$theta),
+      nAGQ = fit$n_agq, compDev = 1, useSc = as.integer(has_residual(fit)),
+      reTrms = length(fit$random), spFe = 0, REML = 0, GLMM = 1, NLMM = 0
     )
   )
 }

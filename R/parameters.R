@@ -22,7 +22,8 @@ model_parameters.ember_mixed <- function(model, ci = 0.95, ci_method = c(
   )
   table <- stack_parameters(parts[lengths(parts) > 0L])
   if (effects == "fixed") table$Group <- NULL
-  if (effects == "random") table[c("t", "df_error", "p")] <- NULL
+  if (effects == "random") table[c("Statistic", "df_error", "p")] <- NULL
+  names(table)[names(table) == "Statistic"] <- statistic_letter(model)
   described_parameters(table, model, ci, ci_method, exponentiate, group_level)
 }
 
@@ -44,6 +45,11 @@ fixed_parameters <- function(fit, ci, method, exponentiate) {
 }
 
 wald_parameters <- function(fit, method) {
+  if (method %in% c("satterthwaite", "kenward")) {
+    refuse_glmm(fit, "degrees of freedom", rlang::caller_env())
+  } else if (inherits(fit, "ember_glmm")) {
+    method <- "normal"
+  }
   ddf <- switch(method, satterthwaite = "Satterthwaite", kenward = "Kenward-Roger", "none")
   cells <- stats::coef(summary(fit, ddf = ddf))
   df <- switch(method,
@@ -51,10 +57,10 @@ wald_parameters <- function(fit, method) {
     residual = , wald = rep(stats::df.residual(fit), nrow(cells)),
     rep(Inf, nrow(cells))
   )
-  statistic <- unname(cells[, "t value"])
+  statistic <- unname(cells[, paste(statistic_letter(fit), "value")])
   data.frame(
     Parameter = rownames(cells), Coefficient = unname(cells[, "Estimate"]),
-    SE = unname(cells[, "Std. Error"]), t = statistic, df_error = unname(df),
+    SE = unname(cells[, "Std. Error"]), Statistic = statistic, df_error = unname(df),
     p = 2 * stats::pt(-abs(statistic), unname(df))
   )
 }
@@ -88,8 +94,8 @@ level_parameters <- function(fit, ci) {
 
 stack_parameters <- function(tables) {
   columns <- c(
-    "Parameter", "Level", "Coefficient", "SE", "CI", "CI_low", "CI_high", "t", "df_error", "p",
-    "Effects", "Group"
+    "Parameter", "Level", "Coefficient", "SE", "CI", "CI_low", "CI_high", "Statistic", "df_error",
+    "p", "Effects", "Group"
   )
   shown <- setdiff(columns, if (all(vapply(tables, \(x) is.null(x$Level), NA))) "Level")
   rows <- lapply(tables, function(table) {
@@ -128,15 +134,32 @@ described_parameters <- function(table, fit, ci, method, exponentiate, group_lev
   structure(
     table,
     pretty_names = fixed, pretty_labels = all, ci = ci, ci_method = method, df_method = method,
-    verbose = TRUE, exponentiate = exponentiate, ordinal_model = FALSE, linear_model = TRUE,
+    verbose = TRUE, exponentiate = exponentiate, ordinal_model = FALSE,
+    linear_model = inherits(fit, "ember_lmm"),
     mixed_model = TRUE, n_obs = stats::nobs(fit), model_class = class(fit)[[1L]],
     bootstrap = FALSE, iterations = 1000, robust_vcov = FALSE, ignore_group = !group_level,
-    ran_pars = !group_level, ran_group_level = group_level, show_summary = FALSE, log_link = FALSE,
-    test_statistic = "t-statistic", log_response = FALSE, log_predictors = FALSE,
+    ran_pars = !group_level, ran_group_level = group_level, show_summary = FALSE,
+    log_link = stats::family(fit)$link == "log",
+    test_statistic = paste0(statistic_letter(fit), "-statistic"), log_response = FALSE, log_predictors = FALSE,
     weighted_nobs = stats::nobs(fit),
     model_formula = paste(deparse(stats::formula(stats::terms(fit))), collapse = " "),
-    coefficient_name = "Coefficient", zi_coefficient_name = "Log-Odds", digits = 2,
+    coefficient_name = coefficient_word(fit, exponentiate), zi_coefficient_name = "Log-Odds", digits = 2,
     ci_digits = 2, p_digits = 3, footer_digits = 3, object_name = "model",
     class = c("parameters_model", "see_parameters_model", "data.frame")
   )
+}
+
+# What a coefficient is called, as parameters has it.
+coefficient_word <- function(fit, exponentiate) {
+  link <- stats::family(fit)$link
+  counts <- inherits(fit, "ember_glmm") && fit$distribution$name %in% c(
+    "poisson", "negative_binomial"
+  )
+  if (link == "logit") {
+    if (exponentiate) "Odds Ratio" else "Log-Odds"
+  } else if (link == "log" && counts) {
+    if (exponentiate) "IRR" else "Log-Mean"
+  } else {
+    "Coefficient"
+  }
 }

@@ -42,7 +42,8 @@ model_performance.ember_mixed <- function(model, metrics = "all", ...) {
     AIC = stats::AIC(model), AICc = performance_aicc.ember_mixed(model),
     BIC = stats::BIC(model), R2_conditional = shares[["conditional"]],
     R2_marginal = shares[["marginal"]], ICC = shares[["icc"]],
-    RMSE = sqrt(mean(stats::residuals(without_padding(model))^2)), Sigma = stats::sigma(model)
+    RMSE = sqrt(mean(stats::residuals(without_padding(model), type = "response")^2)),
+    Sigma = stats::sigma(model)
   )
   shown <- toupper(sub("_.*", "", names(values))) %in% metrics
   structure(values[shown], class = c("performance_model", "data.frame"))
@@ -56,5 +57,18 @@ variance_shares <- function(fit) {
   c(
     conditional = (parts$var.fixed + parts$var.random) / total, marginal = parts$var.fixed / total,
     icc = parts$var.random / (parts$var.random + parts$var.residual)
+  )
+}
+
+#' @rdname lmm_insight
+#' @exportS3Method performance::check_overdispersion
+check_overdispersion.ember_glmm <- function(x, ...) {
+  test <- overdispersion(x)
+  structure(
+    list(
+      chisq_statistic = test$chisq, dispersion_ratio = test$ratio, residual_df = test$df,
+      p_value = test$p_value
+    ),
+    class = c("check_overdisp", "see_check_overdisp")
   )
 }

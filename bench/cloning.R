@@ -4,8 +4,11 @@
 # have the figures that are stored there.
 #   EMBER_BENCH_QUICK=true     JAGS's stored figures, one run of ember each, 50 herds
 #   EMBER_BENCH_RESULTS=file   writes there instead of bench/results.md
-source("bench/lib/mixed-compare.R")
-coverage <- read_module("coverage")
+compare <- new.env()
+sys.source("bench/lib/mixed-compare.R", compare)
+report <- compare$report
+clock <- compare$clock
+coverage <- compare$read_module("coverage")
 
 jags_file <- "bench/jags.csv"
 jags_runs <- list(
@@ -18,7 +21,7 @@ figures_from <- function(...) {
 }
 
 measure_jags <- function() {
-  if (quick || !requireNamespace("rjags", quietly = TRUE)) {
+  if (compare$quick || !requireNamespace("rjags", quietly = TRUE)) {
     return(utils::read.csv(jags_file))
   }
   tables <- lapply(names(jags_runs), function(name) {
@@ -32,7 +35,8 @@ measure_jags <- function() {
 }
 
 measure_ember <- function(case, sampler, clones, repeats = 5L) {
-  figures_from("bench/lib/cloning-child.R", case, sampler, if (quick) 1L else repeats, clones)
+  if (compare$quick) repeats <- 1L
+  figures_from("bench/lib/cloning-child.R", case, sampler, repeats, clones)
 }
 
 # One number of a table of figures; NA if it was not measured.
@@ -146,7 +150,7 @@ run <- function(results_file) {
     stats::setNames(lapply(samplers, \(name) measure_ember("herd", name, jags_runs$herd)), samplers)
   )
   compare_poisson(jags[jags$case == "poisson", ], measure_ember("poisson", "auto", 20, 1L))
-  report_coverage(if (quick) 50L else 500L)
+  report_coverage(if (compare$quick) 50L else 500L)
   report$write_results(results_file)
 }
 

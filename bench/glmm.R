@@ -5,8 +5,10 @@
 if (!requireNamespace("lme4", quietly = TRUE)) {
   stop("The benchmark compares with lme4: install it.")
 }
-source("bench/lib/mixed-compare.R")
-cases <- read_module("glmm-cases")
+compare <- new.env()
+sys.source("bench/lib/mixed-compare.R", compare)
+report <- compare$report
+cases <- compare$read_module("glmm-cases")
 
 run <- function(results_file) {
   report$say(
@@ -19,19 +21,19 @@ run <- function(results_file) {
     "groups. glmer() runs once in the last two."
   )
   all_cases <- cases$glmm_cases()
-  found <- lapply(Filter(wanted, names(all_cases)), \(name) compare_case(name, all_cases[[name]]))
+  found <- compare$compare_cases(all_cases)
   report$section(
     "Whole fits, each program's defaults",
     "Seconds. `criterion`: ember's -2 log-likelihood minus glmer's, below 0 where ember's is",
     "better. glmer() stops its inner iterations at a tolerance of 1e-7, which shows in the last",
     "column; `evaluations` of ember include those of the gradient."
   )
-  compare_fits(found, "glmer")
+  compare$compare_fits(found, "glmer")
   report$section(
     "Memory of these fits",
     "MB that one fit adds to the peak of a process that reads the data and has fitted eight rows."
   )
-  compare_memory(found, "glmer")
+  compare$compare_memory(found, "glmer")
   report$write_results(results_file)
 }
 

@@ -9,8 +9,10 @@ if (!requireNamespace("lme4", quietly = TRUE)) {
   stop("The benchmark compares with lme4: install it.")
 }
 
-source("bench/lib/mixed-compare.R")
-cases <- read_module("mixed-cases")
+compare <- new.env()
+sys.source("bench/lib/mixed-compare.R", compare)
+report <- compare$report
+cases <- compare$read_module("mixed-cases")
 
 # Each figure with its goal: seconds of one run of a task, divided by how many things it does.
 compare_parts <- function(all_cases) {
@@ -22,7 +24,7 @@ compare_parts <- function(all_cases) {
     list("one of 40 evaluations of the criterion, InstEval, ms", "InstEval", "evaluation", 25, 10),
     list("Kenward-Roger summary, 6,000 rows of InstEval, s", "InstEval", "kenward_roger", 1, 5)
   )
-  parts <- Filter(\(part) wanted(part[[2L]]), parts)
+  parts <- Filter(\(part) compare$wanted(part[[2L]]), parts)
   if (length(parts) == 0L) {
     return(invisible())
   }
@@ -39,13 +41,13 @@ compare_parts <- function(all_cases) {
 compare_part <- function(part, case) {
   task <- part[[3L]]
   if (task == "kenward_roger") case$data <- cases$few_evaluations
-  case <- with_file(case)
+  case <- compare$with_file(case)
   on.exit(unlink(case$file))
   calls <- if (is.null(part$calls)) 1L else part$calls
-  ember <- measure("ember", task, case, repeats = 5L, calls = calls)$cpu * part[[4L]]
+  ember <- compare$measure("ember", task, case, repeats = 5L, calls = calls)$cpu * part[[4L]]
   lme4 <- NA
   if (task %in% c("refit", "evaluation")) {
-    lme4 <- measure("lme4", task, case, calls = calls)$cpu * part[[4L]]
+    lme4 <- compare$measure("lme4", task, case, calls = calls)$cpu * part[[4L]]
   }
   data.frame(
     what = part[[1L]], ember = report$digits(ember), goal = part[[5L]],
@@ -65,18 +67,18 @@ run <- function(results_file) {
     "parameters and sigma."
   )
   all_cases <- cases$mixed_cases()
-  found <- lapply(Filter(wanted, names(all_cases)), \(name) compare_case(name, all_cases[[name]]))
+  found <- compare$compare_cases(all_cases)
   report$section(
     "Whole fits, REML, each program's defaults",
     "Seconds. `criterion`: ember's REML criterion minus lmer's, below 0 where ember's is better."
   )
-  compare_fits(found, "lmer")
+  compare$compare_fits(found, "lmer")
   report$section(
     "Memory of these fits",
     "MB that one fit adds to the peak of a process that reads the data and has fitted eight rows.",
     "The dense model matrix of `slope` (1e6 rows) has 16 MB; the goal there is 24 MB."
   )
-  compare_memory(found, "lmer")
+  compare$compare_memory(found, "lmer")
   compare_parts(all_cases)
   report$write_results(results_file)
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sees to it that what a make target needs is there. setup.sh build | test | check | develop: each
-# includes the one before. Installs Debian packages when apt is there and we are root or have sudo
+# includes the one before; bench is test and JAGS. Installs Debian packages when apt is there and we are root or have sudo
 # without a password; otherwise says what to install. Never asks, never installs Rust.
 set -eu
 PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:$HOME/.cargo/bin"
@@ -8,11 +8,14 @@ PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:$HOME/.cargo/bin"
 # Without the needed ones the target stops; without the wanted ones it goes on and says so.
 commands="R gcc xz" needed="cli generics Matrix nlme rlang" wanted="" debian="gcc libc6-dev r-base-core xz-utils"
 goal="${1:-build}"
-case "$goal" in build) ;; test | check | develop)
+case "$goal" in build) ;; test | check | develop | bench)
   needed="$needed testthat"
   wanted="mclust ggplot2 broom DBI RSQLite future future.apply"
   wanted="$wanted lme4 lmerTest pbkrtest broom.mixed emmeans insight parameters performance car"
-  wanted="$wanted multcomp lmtest ggeffects effects"
+  wanted="$wanted multcomp lmtest ggeffects effects glmmTMB MASS"
+esac
+case "$goal" in bench)
+  wanted="$wanted rjags"
 esac
 case "$goal" in check | develop)
   commands="$commands pandoc" needed="$needed knitr rmarkdown" debian="$debian pandoc qpdf"

@@ -20,8 +20,9 @@ model <- switch(name,
     monitored = list(c("beta0", "beta1", "tau_sq"))
   )
 )
+# nolint start: object_usage_linter. What other files define is not lintr's to find.
 clone_model <- function(data, clones, ...) {
-  data_clone(model$formula, data, model$family, clones, model$prior,
+  ember::data_clone(model$formula, data, model$family, clones, model$prior,
     sampler = arguments[[2L]], derived = as.list(model$derived), cores = 1, seed = 1, ...)
 }
 # ember loads its own code when it is first called.
@@ -36,4 +37,5 @@ figures_of <- function(K) {
     describe_draws(draws, model$monitored)
   ))
 }
+# nolint end
 print_figures(do.call(rbind, lapply(clones, figures_of)))

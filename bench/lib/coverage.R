@@ -11,7 +11,7 @@ one_herd <- function(number, clones) {
     derived = list(sum = ~ sigma_sq + tau_sq))
   inside <- function(limits, value) limits[, 1L] < value & value < limits[, 2L]
   animals <- function(method) {
-    found <- ember::ranef(fit, interval = TRUE, method = method, seed = number)$animal
+    found <- as.data.frame(ember::ranef(fit, method = method, seed = number))
     mean(found$lower < alpha & alpha < found$upper)
   }
   c(

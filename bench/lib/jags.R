@@ -1,5 +1,5 @@
 # The note's models in JAGS's language, run through rjags as dclone runs them: dc.fit() calls
-# jags.model() with 1000 steps of adaptation, update() for the burn-in, coda.samples() for the draws.
+# jags.model() with 1000 steps of adaptation, update() for the burn-in, coda.samples() for draws.
 # JAGS's optional module `glm` is not loaded: dclone does not load it.
 
 jags_models <- list(
@@ -58,6 +58,7 @@ jags_cases <- list(
     chains = 1, only_draws = TRUE, monitored = list(c("beta0", "beta1", "tau_sq")))
 )
 
+# nolint start: object_usage_linter. What cloning-cases.R and draws.R define is not lintr's to find.
 jags_data <- function(case, clones) {
   if (case$model == "poisson") {
     rows <- poisson_rows()
@@ -100,3 +101,4 @@ jags_figures <- function(name, clones) {
     rows_of(c("cpu", "wall"), "", c(run$cpu, run$wall)), describe_draws(run$draws, case$monitored)
   ))
 }
+# nolint end

@@ -61,6 +61,10 @@ compare_case <- function(name, case) {
   )
 }
 
+compare_cases <- function(cases) {
+  lapply(Filter(wanted, names(cases)), \(name) compare_case(name, cases[[name]]))
+}
+
 # `peer`: the name of lme4's function in the tables.
 compare_fits <- function(found, peer) {
   column <- function(part) vapply(found, \(case) as.numeric(part(case)), 0)

@@ -137,5 +137,6 @@ fit_glmm_case <- function(case, fit, ...) {
 glmm_values <- function(fit) {
   values <- mixed_values(fit)
   values <- values[!(values$quantity == "sd" & values$name == "Residual"), ]
-  rbind(values, mixed_rows_of("shape", if (length(fit$shape)) "shape", fit$shape))
+  estimated <- if (is.null(fit$distribution$shape)) fit$shape
+  rbind(values, mixed_rows_of("shape", rep("shape", length(estimated)), estimated))
 }

@@ -2,9 +2,11 @@
 
 use extendr_api::prelude::*;
 
+mod cloning;
 mod convert;
 mod em;
 mod fields;
+mod glmm;
 mod mixed;
 mod mixture;
 mod monitor;
@@ -18,7 +20,9 @@ fn native_core_version() -> &'static str {
 
 extendr_module! {
     mod ember;
+    use cloning;
     use em;
+    use glmm;
     use mixed;
     use mixture;
     fn native_core_version;

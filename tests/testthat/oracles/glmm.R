@@ -159,7 +159,7 @@ tmb_family <- function(case) {
   )
 }
 
-by_glmmTMB <- function(case, design) {
+by_glmm_tmb <- function(case, design) {
   if (case$link == "cauchit") {
     return(NULL)
   }
@@ -241,7 +241,7 @@ polish <- function(par, value) {
 best_optimum <- function(case, design, name) {
   criterion <- criterion_of(case, design)
   found <- list(
-    glmmTMB = by_glmmTMB(case, design), bobyqa = by_glmer(case, "bobyqa"),
+    glmmTMB = by_glmm_tmb(case, design), bobyqa = by_glmer(case, "bobyqa"),
     Nelder_Mead = if (nrow(design$zt) < 300L) by_glmer(case, "Nelder_Mead")
   )
   found <- Filter(\(one) !is.null(one), found)

@@ -5,12 +5,25 @@
 //! determine w it does not shrink, which is how data cloning finds what cannot be estimated (Lele, Nadeem and
 //! Schmuland 2010, *JASA* 105, 1617-1625).
 
+pub mod cells;
 pub mod chains;
+pub mod clones;
+pub mod collapsed;
 pub mod covariance_step;
+mod doubling;
 pub mod gibbs;
+pub mod independence;
+pub mod level_likelihood;
+pub mod level_modes;
+pub mod mode;
 pub mod parameters;
+pub mod posterior;
 pub mod prior;
+mod proposal;
 pub mod scale_step;
+pub mod shift;
 pub mod slice;
+pub mod small;
+pub mod target;
 pub mod walk;
 pub mod wishart;

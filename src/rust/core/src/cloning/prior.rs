@@ -272,6 +272,12 @@ impl Prior {
         logs.sum()
     }
 
+    /// The part of log π(w) of coordinates `first` and on.
+    pub fn log_density_from(&self, first: usize, w: &[f64]) -> f64 {
+        let terms = self.terms.iter().filter(|term| term.coordinate >= first);
+        terms.map(|term| term.log_density(w[term.coordinate])).sum()
+    }
+
     /// The prior of a coordinate; `None` if flat.
     pub fn term(&self, coordinate: usize) -> Option<&Term> {
         self.terms.iter().find(|term| term.coordinate == coordinate)

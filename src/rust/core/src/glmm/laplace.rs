@@ -19,12 +19,12 @@
 use nalgebra::DMatrix;
 
 use super::family::{Block, BlockTerms};
+use super::fixed_effects::cross;
 use super::pirls::{multiply, multiply_transposed, Modes};
 use super::problem::{Criterion, Problem};
 use crate::error::{Error, Result};
 use crate::mixed::basis::dot;
 use crate::mixed::factor::Factor;
-use crate::mixed::rows::FixedColumns;
 use crate::mixed::working::{add_effects, fixed_products, LevelBlocks};
 use crate::shard::{map_slices, BLOCK_ROWS};
 
@@ -252,11 +252,10 @@ impl<'a> Laplace<'a> {
                     eta: &modes.eta[range],
                     log_shape: modes.log_shape,
                 };
-                let slope = &mut [];
                 let mut to = BlockTerms {
                     score,
                     weight,
-                    slope,
+                    ..BlockTerms::default()
                 };
                 family.shape_block(&block, &mut to)
             },
@@ -267,21 +266,8 @@ impl<'a> Laplace<'a> {
     /// X̃ᵀt.
     fn fixed_scores(&self) -> Vec<f64> {
         let problem = self.modes.problem;
-        let (basis, n) = (problem.basis(), problem.rows.len());
-        let along = basis.kept.iter().map(|&j| match problem.rows.fixed {
-            FixedColumns::Dense { values, .. } => dot(&values[j * n..(j + 1) * n], &self.rows),
-            FixedColumns::Sparse {
-                starts,
-                rows,
-                values,
-                ..
-            } => {
-                let entries = starts[j] as usize..starts[j + 1] as usize;
-                let terms = entries.map(|e| values[e] * self.rows[rows[e] as usize]);
-                terms.sum()
-            }
-        });
-        let along: Vec<f64> = along.collect();
+        let basis = problem.basis();
+        let along = cross(problem.rows, &basis.kept, &self.rows);
         let mut scores = vec![0.0; along.len()];
         basis.apply_transposed(&along, &mut scores);
         scores

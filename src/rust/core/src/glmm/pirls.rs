@@ -10,10 +10,11 @@ use nalgebra::DMatrix;
 
 use super::constants::Constants;
 use super::family::{Block, BlockTerms};
+use super::fixed_effects::linear_predictor;
 use super::problem::Problem;
 use crate::error::{Error, Result};
 use crate::mixed::factor::Factor;
-use crate::mixed::rows::{FixedColumns, Rows};
+
 use crate::mixed::working::{add_effects, Working};
 use crate::shard::{map_slices, BLOCK_ROWS};
 
@@ -106,7 +107,7 @@ impl<'a> Modes<'a> {
     /// do not converge. The next search then begins at u = 0.
     pub fn locate(&mut self, theta: &[f64], beta: &[f64], log_shape: f64) -> Result<()> {
         self.log_shape = log_shape;
-        predict(
+        linear_predictor(
             self.problem.rows,
             self.problem.basis().kept.as_slice(),
             beta,
@@ -251,6 +252,7 @@ impl<'a> Modes<'a> {
                     log_shape,
                 };
                 let mut to = BlockTerms {
+                    value: &mut [],
                     score: &mut score[at..end],
                     weight: &mut weight[at..end],
                     slope: &mut slope[at..end],
@@ -279,7 +281,7 @@ pub(super) fn multiply(lambda: &DMatrix<f64>, u: &[f64], to: &mut [f64]) {
     let q = lambda.nrows();
     for (to, u) in to.chunks_exact_mut(q).zip(u.chunks_exact(q)) {
         for (r, to) in to.iter_mut().enumerate() {
-            *to = (0..=r).map(|k| lambda[(r, k)] * u[k]).sum();
+            *to = (0..q).map(|k| lambda[(r, k)] * u[k]).sum();
         }
     }
 }
@@ -289,38 +291,7 @@ pub(super) fn multiply_transposed(lambda: &DMatrix<f64>, v: &[f64], to: &mut [f6
     let q = lambda.nrows();
     for (to, v) in to.chunks_exact_mut(q).zip(v.chunks_exact(q)) {
         for (c, to) in to.iter_mut().enumerate() {
-            *to = (c..q).map(|k| lambda[(k, c)] * v[k]).sum();
-        }
-    }
-}
-
-/// offset + Xβ, β of the columns kept.
-fn predict(rows: &Rows, kept: &[usize], beta: &[f64], to: &mut [f64], threads: usize) {
-    let n = rows.len();
-    match rows.offset {
-        Some(offset) => to.copy_from_slice(offset),
-        None => to.fill(0.0),
-    }
-    match rows.fixed {
-        FixedColumns::Dense { values, .. } => {
-            map_slices(n, threads, [to], |range, [to]| {
-                for (&j, beta) in kept.iter().zip(beta) {
-                    let x = &values[j * n..][range.clone()];
-                    to.iter_mut().zip(x).for_each(|(to, x)| *to += beta * x);
-                }
-            });
-        }
-        FixedColumns::Sparse {
-            starts,
-            rows,
-            values,
-            ..
-        } => {
-            for (&j, beta) in kept.iter().zip(beta) {
-                for e in starts[j] as usize..starts[j + 1] as usize {
-                    to[rows[e] as usize] += beta * values[e];
-                }
-            }
+            *to = (0..q).map(|k| lambda[(k, c)] * v[k]).sum();
         }
     }
 }

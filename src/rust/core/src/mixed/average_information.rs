@@ -345,7 +345,7 @@ const RAISED: f64 = 1e-4;
 ///
 /// # Errors
 /// As [`Problem::criterion`].
-pub(super) fn hessian_at_minimum(
+pub(crate) fn hessian_at_minimum(
     problem: &Problem,
     factor: &mut Factor,
     coordinates: &[f64],

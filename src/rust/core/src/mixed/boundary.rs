@@ -7,7 +7,6 @@
 use nalgebra::DMatrix;
 
 use super::criterion::Problem;
-use super::factor::Factor;
 use super::scale::Scales;
 use super::structure::Entry;
 use crate::error::Result;
@@ -22,14 +21,17 @@ const DOWNHILL: f64 = 1e-6;
 /// Sizes tried for a column that is switched on, in the same units.
 const JUMPS: [f64; 4] = [1.0, 0.3, 0.1, 0.01];
 
+/// A criterion, with its gradient where there is room for it. The coordinates begin with those of a [`Problem`].
+pub(crate) type Surface<'a> = dyn FnMut(&[f64], Option<&mut [f64]>) -> Result<f64> + 'a;
+
 /// A point lower than `coordinates` with a zero column of Λ switched on; `None` if each is at its minimum.
 ///
 /// # Errors
-/// As [`Problem::gradient`].
-pub(super) fn escape(
+/// Those of the surface.
+pub(crate) fn escape(
     problem: &Problem,
-    factor: &mut Factor,
     scales: &Scales,
+    surface: &mut Surface,
     coordinates: &[f64],
     criterion: f64,
 ) -> Result<Option<Vec<f64>>> {
@@ -42,7 +44,7 @@ pub(super) fn escape(
         at[i] = PROBE / scales.of_row(term, row);
     }
     let mut gradient = vec![0.0; coordinates.len()];
-    problem.gradient(factor, &at, &mut gradient)?;
+    surface(&at, Some(&mut gradient))?;
     for term in 0..problem.structure.widths.len() {
         let of_term: Vec<usize> = zero
             .iter()
@@ -59,7 +61,7 @@ pub(super) fn escape(
         for jump in JUMPS {
             let mut lower = coordinates.to_vec();
             set_column(problem, scales, term, &rows, jump, &mut lower);
-            let value = problem.criterion(factor, &lower)?;
+            let value = surface(&lower, None)?;
             if value < criterion {
                 return Ok(Some(lower));
             }

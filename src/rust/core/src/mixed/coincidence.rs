@@ -48,7 +48,7 @@ impl Pairs {
 }
 
 /// Rows ordered by the level of a term, stably behind an order given.
-pub(super) fn sort_by_level(term: &TermRows, order: impl Iterator<Item = u32> + Clone) -> Vec<u32> {
+pub(crate) fn sort_by_level(term: &TermRows, order: impl Iterator<Item = u32> + Clone) -> Vec<u32> {
     let mut next = vec![0u32; term.levels + 1];
     for row in order.clone() {
         next[term.codes[row as usize] as usize] += 1;

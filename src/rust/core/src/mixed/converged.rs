@@ -191,7 +191,7 @@ fn differences(
 }
 
 /// Which coordinates are in a column of Λ that is zero.
-fn boundary(problem: &Problem, theta: &[f64]) -> Vec<bool> {
+pub(crate) fn boundary(problem: &Problem, theta: &[f64]) -> Vec<bool> {
     let entries = &problem.structure.entries;
     let zero = |k: &usize| {
         let column = (entries[*k].term, entries[*k].column);
@@ -205,7 +205,7 @@ fn boundary(problem: &Problem, theta: &[f64]) -> Vec<bool> {
 }
 
 /// The terms of which some combination of effects does not vary.
-fn singular_terms(problem: &Problem, scales: &Scales, theta: &[f64]) -> Vec<Singular> {
+pub(crate) fn singular_terms(problem: &Problem, scales: &Scales, theta: &[f64]) -> Vec<Singular> {
     let terms = 0..problem.structure.widths.len();
     terms
         .filter_map(|term| {

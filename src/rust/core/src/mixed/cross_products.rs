@@ -178,6 +178,16 @@ impl CrossProducts {
         &self.design.pairs
     }
 
+    /// Which columns of X count, and T.
+    pub fn basis(&self) -> &Basis {
+        &self.design.basis
+    }
+
+    /// β₀ of the columns kept: β = β₀ + T β̃.
+    pub fn origin(&self) -> &[f64] {
+        self.response.origin.as_slice()
+    }
+
     /// T: β = T β̃ for the columns kept.
     pub fn transform(&self) -> DMatrix<f64> {
         self.design.basis.matrix()

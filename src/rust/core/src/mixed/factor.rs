@@ -203,6 +203,17 @@ impl Factor {
         &root * root.transpose()
     }
 
+    /// The normal equations of the fixed effects in the basis of the statistics: writes L, p × p lower triangular
+    /// with L Lᵀ = X̃ᵀV⁻¹X̃, and z with Lᵀ β̃ = z.
+    pub fn fixed_system(&self, lower: &mut [f64], z: &mut [f64]) {
+        let (p, random) = (z.len(), self.layout.random);
+        for (j, z) in z.iter_mut().enumerate() {
+            let column = &self.tail.lower[(random + j) * self.tail.height + random..];
+            lower[j * p + j..(j + 1) * p].copy_from_slice(&column[j..p]);
+            *z = self.tail.at(self.layout.size, random + j);
+        }
+    }
+
     /// û of each core term, q × levels.
     pub fn spherical_effects(&self) -> Vec<DMatrix<f64>> {
         let terms = self

@@ -141,10 +141,14 @@ impl Search {
             if found.status != Status::Converged {
                 break;
             }
+            let factor = &mut self.factor;
             let lower = escape(
                 problem,
-                &mut self.factor,
                 &self.space.scales,
+                &mut |at, gradient| match gradient {
+                    Some(gradient) => problem.gradient(factor, at, gradient),
+                    None => problem.criterion(factor, at),
+                },
                 &found.coordinates,
                 found.criterion,
             )?;

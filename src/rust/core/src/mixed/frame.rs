@@ -28,7 +28,7 @@ const LEAST: f64 = 1e-5;
 
 /// The frame of one block of effects. Matrices are q × q, column-major.
 #[derive(Debug, Clone)]
-pub(super) struct BlockFrame {
+pub(crate) struct BlockFrame {
     pub q: usize,
     /// Core term.
     pub term: usize,
@@ -49,7 +49,7 @@ pub(super) struct BlockFrame {
 
 /// One coordinate w_ij, i ≥ j, of a block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     pub block: usize,
     pub i: usize,
     pub j: usize,
@@ -57,7 +57,7 @@ pub(super) struct Axis {
 
 /// The frames of all blocks.
 #[derive(Debug, Clone)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     pub blocks: Vec<BlockFrame>,
     pub axes: Vec<Axis>,
     /// The frames of the last trial.
@@ -66,7 +66,7 @@ pub(super) struct Frame {
 
 impl Frame {
     /// `None` where more than free covariance matrices is to be estimated.
-    pub(super) fn of(problem: &Problem, scales: &Scales) -> Option<Self> {
+    pub(crate) fn of(problem: &Problem, scales: &Scales) -> Option<Self> {
         let one_group = problem.statistics.group_rows().len() == 1;
         if !one_group || !problem.known.deviations.is_empty() {
             return None;
@@ -127,7 +127,7 @@ impl Frame {
     }
 
     /// Makes singular values below `least` zero; true if there were any.
-    pub(super) fn snap(&mut self, at: &[f64], least: f64, to: &mut [f64]) -> bool {
+    pub(crate) fn snap(&mut self, at: &[f64], least: f64, to: &mut [f64]) -> bool {
         self.center(at);
         to.copy_from_slice(at);
         let mut snapped = false;
@@ -147,7 +147,7 @@ impl Frame {
     }
 
     /// Raises singular values below `least` to it; true if there were any.
-    pub(super) fn inflate(&mut self, at: &[f64], least: f64, to: &mut [f64]) -> bool {
+    pub(crate) fn inflate(&mut self, at: &[f64], least: f64, to: &mut [f64]) -> bool {
         self.center(at);
         to.copy_from_slice(at);
         let mut raised = false;

@@ -31,7 +31,7 @@ const FIRST_RADIUS: f64 = 1.0;
 const MAX_REJECTED: usize = 30;
 
 /// A function to minimise. Derivatives are by the coordinates of steps, which may differ from point to point.
-pub(super) trait Objective {
+pub(crate) trait Objective {
     /// Value at a point.
     fn value(&mut self, at: &[f64]) -> Result<f64>;
 
@@ -55,7 +55,7 @@ pub(super) trait Objective {
 
 /// How a run ended; the point is in the minimiser.
 #[derive(Debug, Clone)]
-pub(super) struct Reached {
+pub(crate) struct Reached {
     pub status: Status,
     /// Evaluations of the value.
     pub passes: usize,
@@ -67,7 +67,7 @@ pub(super) struct Reached {
 
 /// The minimiser: a point, what is known there, and buffers.
 #[derive(Debug, Clone)]
-pub(super) struct Minimizer {
+pub(crate) struct Minimizer {
     k: usize,
     pub point: Vec<f64>,
     pub value: f64,
@@ -95,7 +95,7 @@ struct Proposal {
 }
 
 impl Minimizer {
-    pub(super) fn new(k: usize) -> Self {
+    pub(crate) fn new(k: usize) -> Self {
         let vector = || vec![0.0; k];
         Minimizer {
             k,
@@ -119,7 +119,7 @@ impl Minimizer {
     ///
     /// # Errors
     /// Whatever the objective returns at `start`, and [`Error::Numerical`] when it is not finite there.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         objective: &mut dyn Objective,
         start: &[f64],

@@ -9,10 +9,10 @@ use super::structure::Entry;
 
 /// √m for each term and row of Λ_t.
 #[derive(Debug, Clone)]
-pub(super) struct Scales(Vec<Vec<f64>>);
+pub(crate) struct Scales(Vec<Vec<f64>>);
 
 impl Scales {
-    pub(super) fn of(problem: &Problem) -> Self {
+    pub(crate) fn of(problem: &Problem) -> Self {
         let statistics = problem.statistics;
         let sizes = statistics.widths().iter().zip(statistics.levels());
         let terms = sizes.enumerate().map(|(t, (&q, &levels))| {
@@ -38,12 +38,12 @@ impl Scales {
     }
 
     /// √m of a row.
-    pub(super) fn of_row(&self, term: usize, row: usize) -> f64 {
+    pub(crate) fn of_row(&self, term: usize, row: usize) -> f64 {
         self.0[term][row]
     }
 
     /// The unit of a row of Λ_t.
-    pub(super) fn unit(&self, problem: &Problem, theta: &[f64], term: usize, row: usize) -> f64 {
+    pub(crate) fn unit(&self, problem: &Problem, theta: &[f64], term: usize, row: usize) -> f64 {
         let entries = problem.structure.entries.iter().zip(theta);
         let square: f64 = entries
             .filter(|(entry, _)| entry.term == term && entry.row == row)
@@ -53,7 +53,7 @@ impl Scales {
     }
 
     /// The units of all coordinates; logarithms have unit 1.
-    pub(super) fn units(&self, problem: &Problem, theta: &[f64], units: &mut [f64]) {
+    pub(crate) fn units(&self, problem: &Problem, theta: &[f64], units: &mut [f64]) {
         units.fill(1.0);
         for (unit, &k) in units.iter_mut().zip(problem.free()) {
             let Entry { term, row, .. } = problem.structure.entries[k];

@@ -112,7 +112,7 @@ fn check(rows: &Rows, structure: &Structure, law: &Law) -> Result<()> {
 }
 
 /// Adds X β.
-fn add_fixed(fixed: &FixedColumns, beta: &[f64], y: &mut [f64]) {
+pub(crate) fn add_fixed(fixed: &FixedColumns, beta: &[f64], y: &mut [f64]) {
     match *fixed {
         FixedColumns::Dense { values, .. } => {
             for (column, &beta) in values.chunks_exact(y.len()).zip(beta) {
@@ -140,7 +140,7 @@ fn add_fixed(fixed: &FixedColumns, beta: &[f64], y: &mut [f64]) {
 }
 
 /// Adds Z b of one term; `effects` has q values per level.
-fn add_effects(term: &TermRows, effects: &[f64], y: &mut [f64]) {
+pub(crate) fn add_effects(term: &TermRows, effects: &[f64], y: &mut [f64]) {
     let q = term.columns.len();
     for (k, column) in term.columns.iter().enumerate() {
         for (i, (y, &code)) in y.iter_mut().zip(term.codes).enumerate() {

@@ -18,7 +18,7 @@ const LEAST_RESIDUAL: f64 = 0.02;
 
 /// Diagonals of Λ from moments, zeros below them; `None` where the equations cannot be solved or something else is
 /// to be estimated.
-pub(super) fn moments(problem: &Problem, scales: &Scales) -> Option<Vec<f64>> {
+pub(crate) fn moments(problem: &Problem, scales: &Scales) -> Option<Vec<f64>> {
     let statistics = problem.statistics;
     if statistics.group_rows().len() > 1 || !problem.known.deviations.is_empty() {
         return None;

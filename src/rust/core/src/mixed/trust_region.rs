@@ -15,14 +15,14 @@ const VALLEY_ROUNDS: usize = 5;
 
 /// Buffers for steps in k coordinates.
 #[derive(Debug, Clone)]
-pub(super) struct Ball {
+pub(crate) struct Ball {
     k: usize,
     lower: Vec<f64>,
     work: Vec<f64>,
 }
 
 impl Ball {
-    pub(super) fn new(k: usize) -> Self {
+    pub(crate) fn new(k: usize) -> Self {
         Ball {
             k,
             lower: vec![0.0; k * k],
@@ -31,7 +31,7 @@ impl Ball {
     }
 
     /// Writes to `step` the minimiser of gᵀs + sᵀBs/2 over |s| ≤ `radius`; true if it is the free minimum.
-    pub(super) fn minimize(
+    pub(crate) fn minimize(
         &mut self,
         hessian: &[f64],
         gradient: &[f64],
@@ -74,14 +74,14 @@ impl Ball {
     }
 
     /// gᵀs + sᵀBs/2.
-    pub(super) fn change(&self, hessian: &[f64], gradient: &[f64], step: &[f64]) -> f64 {
+    pub(crate) fn change(&self, hessian: &[f64], gradient: &[f64], step: &[f64]) -> f64 {
         let rows = hessian.chunks_exact(self.k.max(1));
         let curvature: f64 = rows.zip(step).map(|(row, s)| s * dot(row, step)).sum();
         dot(gradient, step) + 0.5 * curvature
     }
 
     /// gᵀB⁻¹g, twice the decrease that the quadratic promises; `None` unless B is positive definite.
-    pub(super) fn decrement(&mut self, hessian: &[f64], gradient: &[f64]) -> Option<f64> {
+    pub(crate) fn decrement(&mut self, hessian: &[f64], gradient: &[f64]) -> Option<f64> {
         if !self.factorise(hessian, 0.0) {
             return None;
         }
@@ -178,11 +178,11 @@ fn between(floor: f64, ceiling: f64) -> f64 {
         .min(0.5 * (floor + ceiling))
 }
 
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-pub(super) fn norm(vector: &[f64]) -> f64 {
+pub(crate) fn norm(vector: &[f64]) -> f64 {
     dot(vector, vector).sqrt()
 }
 

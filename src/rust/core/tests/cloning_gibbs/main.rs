@@ -2,4 +2,7 @@
 
 mod balanced;
 mod joint;
+mod joint_glmm;
+mod poisson;
+mod responses;
 mod statistics;

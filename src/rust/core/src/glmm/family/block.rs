@@ -13,19 +13,38 @@ pub struct Block<'a> {
     pub log_shape: f64,
 }
 
-/// Where the terms of a block go; `slope` may be empty where nobody wants it.
-#[derive(Debug)]
+/// Where the terms of a block go; what nobody wants may be empty.
+#[derive(Debug, Default)]
 pub struct BlockTerms<'a> {
+    pub value: &'a mut [f64],
     pub score: &'a mut [f64],
     pub weight: &'a mut [f64],
     pub slope: &'a mut [f64],
+}
+
+impl BlockTerms<'_> {
+    /// In the order of [`RowTerms`](super::RowTerms).
+    #[inline(always)]
+    fn slices(&mut self) -> [&mut [f64]; 4] {
+        [self.value, self.score, self.weight, self.slope]
+    }
+
+    /// Writes the terms of a row that somebody wants.
+    #[inline(always)]
+    fn write(&mut self, row: usize, terms: [f64; 4]) {
+        for (to, term) in self.slices().into_iter().zip(terms) {
+            if let Some(to) = to.get_mut(row) {
+                *to = term;
+            }
+        }
+    }
 }
 
 /// Largest argument of the vector exponential.
 const LARGEST: f64 = 700.0;
 
 impl Family {
-    /// Writes score, observed weight and slope of every row; returns the sum of the kernels.
+    /// Writes kernel, score, observed weight and slope of every row; returns the sum of the kernels.
     pub fn block(&self, rows: &Block, to: &mut BlockTerms) -> f64 {
         let shape = rows.log_shape.exp();
         match (self.distribution, self.link) {
@@ -67,8 +86,8 @@ impl Family {
         }
     }
 
-    /// Writes the derivatives of score and weight with respect to log shape (`slope` stays empty); returns the sum of
-    /// those of the kernels.
+    /// Writes the derivatives of kernel, score and weight with respect to log shape (`slope` must be empty); returns the
+    /// sum of those of the kernels.
     pub fn shape_block(&self, rows: &Block, to: &mut BlockTerms) -> f64 {
         let (mut sum, mut first) = (0.0, 0);
         if let (Distribution::NegativeBinomial, Link::Log) = (self.distribution, self.link) {
@@ -83,8 +102,7 @@ impl Family {
             let (y, eta) = (rows.response[i], rows.eta[i]);
             let terms = self.shape_derivatives(y, weight, eta, rows.log_shape);
             sum += terms.value;
-            to.score[i] = terms.score;
-            to.weight[i] = terms.weight;
+            to.write(i, [terms.value, terms.score, terms.weight, 0.0]);
         }
         sum
     }
@@ -101,11 +119,7 @@ impl Family {
             let weight = rows.weights.map_or(1.0, |weights| weights[i]);
             let terms = self.derivatives(rows.response[i], weight, rows.eta[i], rows.log_shape);
             sum += terms.value;
-            to.score[i] = terms.score;
-            to.weight[i] = terms.weight;
-            if let Some(slope) = to.slope.get_mut(i) {
-                *slope = terms.slope;
-            }
+            to.write(i, [terms.value, terms.score, terms.weight, terms.slope]);
         }
         sum
     }
@@ -240,6 +254,7 @@ impl<T: VectorTerms> Kernel for BlockKernel<'_, '_, '_, T> {
     fn run<L: Lanes>(self) -> (f64, usize) {
         let step = 2 * L::WIDTH;
         let rows = self.rows;
+        let mut to = self.to.slices();
         let mut sums = [L::splat(0.0); 2];
         let count = rows.eta.len() / step * step;
         for first in (0..count).step_by(step) {
@@ -253,12 +268,11 @@ impl<T: VectorTerms> Kernel for BlockKernel<'_, '_, '_, T> {
                 }
             }
             for v in 0..2 {
-                let [value, score, weight, slope] = terms[v];
-                sums[v] = sums[v] + value;
-                score.store(&mut self.to.score[at[v]..]);
-                weight.store(&mut self.to.weight[at[v]..]);
-                if !self.to.slope.is_empty() {
-                    slope.store(&mut self.to.slope[at[v]..]);
+                sums[v] = sums[v] + terms[v][0];
+                for (to, term) in to.iter_mut().zip(terms[v]) {
+                    if !to.is_empty() {
+                        term.store(&mut to[at[v]..]);
+                    }
                 }
             }
         }

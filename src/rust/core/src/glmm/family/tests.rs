@@ -290,7 +290,7 @@ fn blocks_are_rows() {
         let response: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
         let eta: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
         let weights: Vec<f64> = (0..101).map(|i| 1.0 + f64::from(i % 3)).collect();
-        let (mut score, mut weight, mut slope) = ([0.0; 101], [0.0; 101], [0.0; 101]);
+        let [mut value, mut score, mut weight, mut slope] = [[0.0; 101]; 4];
         let rows = Block {
             response: &response,
             weights: Some(&weights),
@@ -298,6 +298,7 @@ fn blocks_are_rows() {
             log_shape: 0.4,
         };
         let mut to = BlockTerms {
+            value: &mut value,
             score: &mut score,
             weight: &mut weight,
             slope: &mut slope,
@@ -310,6 +311,8 @@ fn blocks_are_rows() {
             let close = |x: f64, y: f64| (x - y).abs() <= 1e-14 * (y.abs() + terms.weight.abs());
             assert!(close(score[i], terms.score) && close(weight[i], terms.weight));
             assert!(close(slope[i], terms.slope), "{family:?}");
+            let error = (value[i] - terms.value).abs();
+            assert!(error <= 1e-14 * (1.0 + terms.value.abs()), "{family:?}");
         }
         assert!(
             (sum - expected).abs() <= 1e-13 * expected.abs(),
@@ -321,7 +324,7 @@ fn blocks_are_rows() {
         let mut to = BlockTerms {
             score: &mut score,
             weight: &mut weight,
-            slope: &mut [],
+            ..BlockTerms::default()
         };
         let sum = family.shape_block(&rows, &mut to);
         let mut expected = 0.0;

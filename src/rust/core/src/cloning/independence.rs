@@ -1,0 +1,90 @@
+//! Proposals that do not depend on the current point: a t distribution around the mode.
+
+use nalgebra::{DMatrix, DVector};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+
+use super::walk::Mode;
+use super::wishart::chi_squared;
+use crate::linalg::cholesky;
+
+/// Draws, for each coordinate, that weigh as much as the scale that is given.
+const PRIOR_DRAWS: usize = 10;
+
+/// A multivariate t distribution that learns its centre and scale during burn-in.
+#[derive(Debug, Clone)]
+pub struct Independence {
+    centre: DVector<f64>,
+    root: DMatrix<f64>,
+    degrees: f64,
+    /// Scale that was given.
+    given: DMatrix<f64>,
+    /// Number, sum and sum of squares of what was seen; `None` when nothing more is learnt.
+    seen: Option<(usize, DVector<f64>, DMatrix<f64>)>,
+    /// How many must be seen before the next look.
+    next: usize,
+}
+
+impl Independence {
+    /// With K copies of the data the posterior is the more normal the larger K is.
+    pub fn new(mode: &Mode, clones: usize) -> Self {
+        let size = mode.w.len();
+        let root = mode.conditional_root(0..size, clones);
+        Independence {
+            centre: DVector::from_column_slice(&mode.w),
+            given: &root * root.transpose(),
+            root,
+            degrees: 5.0 + clones as f64,
+            seen: Some((0, DVector::zeros(size), DMatrix::zeros(size, size))),
+            next: 50,
+        }
+    }
+
+    /// A draw.
+    pub fn propose(&self, w: &mut [f64], rng: &mut ChaCha8Rng) {
+        let scale = chi_squared(self.degrees, rng).map_or(1.0, |x| (self.degrees / x).sqrt());
+        let noise = DVector::from_fn(w.len(), |_, _| scale * rng.sample::<f64, _>(StandardNormal));
+        w.copy_from_slice((&self.centre + &self.root * noise).as_slice());
+    }
+
+    /// log density, up to a constant.
+    pub fn log_density(&self, w: &[f64]) -> f64 {
+        let from = DVector::from_column_slice(w) - &self.centre;
+        let white = self.root.solve_lower_triangular(&from);
+        let square = white.map_or(f64::INFINITY, |white| white.norm_squared());
+        -0.5 * (self.degrees + w.len() as f64) * (square / self.degrees).ln_1p()
+    }
+
+    /// Sees where the chain is; now and then the second half of what it saw becomes the new centre and scale.
+    pub fn learn(&mut self, w: &[f64]) {
+        let Some((count, sum, squares)) = &mut self.seen else {
+            return;
+        };
+        let at = DVector::from_column_slice(w) - &self.centre;
+        *count += 1;
+        *sum += &at;
+        squares.ger(1.0, &at, &at, 1.0);
+        if *count < self.next {
+            return;
+        }
+        let n = *count as f64;
+        let mean = &*sum / n;
+        let given = (PRIOR_DRAWS * w.len()) as f64;
+        let spread = &*squares - &mean * mean.transpose() * n + &self.given * given;
+        if let Ok(root) = cholesky(&(spread / (n + given))) {
+            self.root = root;
+            self.centre += mean;
+        }
+        // What was seen on the way there is forgotten.
+        sum.fill(0.0);
+        squares.fill(0.0);
+        *count = 0;
+        self.next *= 2;
+    }
+
+    /// No more learning.
+    pub fn settle(&mut self) {
+        self.seen = None;
+    }
+}

@@ -1,0 +1,145 @@
+//! A fit of a generalised linear mixed model: from a problem to estimates with the facts about them.
+
+use nalgebra::DMatrix;
+
+use super::laplace::Laplace;
+use super::modes::Modes;
+use super::problem::{Criterion, Parameters, Problem};
+use super::search::{measure_shape, minimize, Found, Space};
+use super::separation::Separation;
+use super::start::{linear, start, Given};
+use super::verdict::{verdict, Verdict};
+use crate::em::{Flow, Progress, Settings, Status, Trace};
+use crate::error::{Error, Result};
+
+/// Estimates and what is known about them.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// θ, β̃ and log shape.
+    pub psi: Vec<f64>,
+    /// The same in the user's terms.
+    pub parameters: Parameters,
+    /// -2 log-likelihood, approximated.
+    pub criterion: f64,
+    /// Spherical random effects at their modes, q × levels for each core term.
+    pub spherical: Vec<DMatrix<f64>>,
+    /// η at the modes, offset included.
+    pub linear_predictor: Vec<f64>,
+    /// log |ΛᵀZᵀWZΛ + I| at the modes.
+    pub log_det_random: f64,
+    /// -2 log p(y | u) at the modes.
+    pub conditional: f64,
+    /// |u|².
+    pub penalty: f64,
+    /// Gradient, Hessian, covariance and what is singular.
+    pub verdict: Verdict,
+    /// A direction in which the fixed effects go to infinity.
+    pub separation: Option<Separation>,
+    /// How it ended.
+    pub status: Status,
+    /// Updates of the parameters.
+    pub iterations: usize,
+    /// Evaluations of the criterion.
+    pub passes: usize,
+    /// One entry for each update.
+    pub trace: Trace,
+}
+
+/// How to fit.
+#[derive(Debug, Clone)]
+pub struct Plan<'a> {
+    /// Points of the quadrature in each dimension; 1 is Laplace's approximation.
+    pub n_agq: usize,
+    /// Where to start; penalised quasi-likelihood finds the rest.
+    pub start: &'a Given,
+    pub settings: &'a Settings,
+    pub threads: usize,
+}
+
+/// Fits a model.
+///
+/// # Errors
+/// [`Error::Argument`] naming `start` or `n_agq`; whatever the criterion returns at the start.
+pub fn fit(
+    problem: &Problem,
+    plan: &Plan,
+    monitor: &mut dyn FnMut(&Progress) -> Flow,
+) -> Result<Fit> {
+    plan.settings.validate()?;
+    let mut start = start(problem, plan.start, plan.threads)?;
+    let statistics = start.statistics.clone();
+    let mut space = Space::new(problem, linear(problem, &statistics)?);
+    let mut laplace = Laplace::new(problem, plan.threads)?;
+    if problem.shape_is_free() {
+        measure_shape(&mut laplace, &start.psi, &mut start.hessian)?;
+    }
+    let (psi, hessian) = (start.psi, start.hessian);
+    let settings = plan.settings;
+    let found = minimize(&mut laplace, &mut space, &psi, hessian, settings, monitor)?;
+    describe(
+        problem,
+        &mut laplace,
+        &space,
+        found,
+        start.separation,
+        settings,
+        monitor,
+    )
+}
+
+/// The estimates at what was found.
+fn describe<C: Criterion + Modes>(
+    problem: &Problem,
+    criterion: &mut C,
+    space: &Space,
+    mut found: Found,
+    separation: Option<Separation>,
+    settings: &Settings,
+    monitor: &mut dyn FnMut(&Progress) -> Flow,
+) -> Result<Fit> {
+    let verdict = verdict(problem, criterion, space, &mut found, settings.tol, monitor)?;
+    if let (Some(separation), Status::Converged | Status::IterationLimit | Status::Saddle { .. }) =
+        (&separation, &found.status)
+    {
+        found.status = Status::Degenerate {
+            component: 0,
+            message: separation.message(),
+        };
+    }
+    Ok(Fit {
+        parameters: problem.parameters(&found.psi),
+        psi: found.psi,
+        criterion: found.value,
+        spherical: criterion.spherical(),
+        linear_predictor: criterion.linear_predictor(),
+        log_det_random: criterion.log_det_random(),
+        conditional: criterion.conditional(),
+        penalty: criterion.penalty(),
+        verdict,
+        separation,
+        status: found.status,
+        iterations: found.iterations,
+        passes: found.passes,
+        trace: found.trace,
+    })
+}
+
+/// The criterion of a number of quadrature points.
+///
+/// # Errors
+/// [`crate::Error::Argument`] naming `n_agq`.
+pub fn criterion<'a>(
+    problem: &'a Problem<'a>,
+    n_agq: usize,
+    threads: usize,
+) -> Result<Box<dyn Criterion + 'a>> {
+    Ok(match n_agq {
+        1 => Box::new(Laplace::new(problem, threads)?),
+        _ => {
+            return Err(Error::Argument {
+                argument: "n_agq",
+                message: "must be 1 so far".into(),
+            })
+        }
+    })
+}

@@ -1,0 +1,5 @@
+//! Whole fits of generalised linear mixed models.
+
+mod data;
+mod fits;
+mod separated;

@@ -1,0 +1,137 @@
+//! Chains on the posterior of K clones.
+
+use ember_core::cloning::chains::{Draws, Settings};
+use ember_core::cloning::collapsed;
+use ember_core::cloning::mode::Mode;
+use ember_core::cloning::parameters::Layout;
+use ember_core::cloning::posterior::Posterior;
+use ember_core::cloning::target::Gaussian;
+use ember_core::em::Flow;
+use ember_core::mixed::criterion::{Known, Problem};
+use ember_core::mixed::cross_products::{cross_products, CrossProducts};
+use ember_core::mixed::structure::Structure;
+use ember_core::Error;
+use extendr_api::prelude::*;
+
+use super::{read, write};
+use crate::convert::Result;
+use crate::mixed::read::{known, structure, RowsList};
+use crate::monitor::Monitor;
+
+/// Chains on the posterior of so many clones of a linear mixed model; see `native_clone_run()`.
+/// @noRd
+#[extendr]
+#[allow(clippy::too_many_arguments)]
+fn clone_run(
+    rows: List,
+    structure: List,
+    known: Robj,
+    prior: List,
+    clones: i32,
+    sampler: &str,
+    start: List,
+    mcmc: List,
+) -> Result<List> {
+    let settings = read::settings(&mcmc)?;
+    let structure = self::structure(&structure)?;
+    let known = self::known(&known)?;
+    let rows = RowsList::read(&rows)?;
+    let rows = rows.rows()?;
+    let statistics = cross_products(&rows, settings.threads)?;
+    let layout = gaussian_layout(&statistics, &structure, &known)?;
+    let prior = read::prior(&prior, &layout)?;
+    let w = layout.unconstrained(&read::start(&start, &layout)?);
+    let resume = read::resume(&mcmc, &layout)?;
+    let copies = copies(clones)?;
+    let gaussian = Gaussian::new(&statistics, &structure, &layout)?;
+    let posterior = Posterior::new(gaussian, &layout, &prior, copies);
+    let mode = Mode::find(&posterior, &w)?;
+    let draws = match sampler {
+        "collapsed" => watched(&mcmc, &settings, |monitor| {
+            collapsed::run(&posterior, &mode, resume.as_deref(), &settings, monitor)
+        })?,
+        _ => return Err(unknown_sampler(sampler).into()),
+    };
+    let mut pairs = write::draws(&draws);
+    pairs.push(("mode", write::mode(&mode, &layout).into()));
+    Ok(List::from_pairs(pairs))
+}
+
+/// The mode of the posterior of so many clones and its curvature, for a linear mixed model; see
+/// `native_clone_mode()`.
+/// @noRd
+#[extendr]
+fn clone_mode(
+    rows: List,
+    structure: List,
+    known: Robj,
+    prior: List,
+    clones: i32,
+    start: List,
+    threads: i32,
+) -> Result<List> {
+    let structure = self::structure(&structure)?;
+    let known = self::known(&known)?;
+    let rows = RowsList::read(&rows)?;
+    let rows = rows.rows()?;
+    let statistics = cross_products(&rows, threads.max(1) as usize)?;
+    let layout = gaussian_layout(&statistics, &structure, &known)?;
+    let prior = read::prior(&prior, &layout)?;
+    let w = layout.unconstrained(&read::start(&start, &layout)?);
+    let gaussian = Gaussian::new(&statistics, &structure, &layout)?;
+    let posterior = Posterior::new(gaussian, &layout, &prior, copies(clones)?);
+    let mode = Mode::find(&posterior, &w)?;
+    Ok(write::mode(&mode, &layout))
+}
+
+/// The layout of a linear mixed model; what is known is checked.
+fn gaussian_layout(
+    statistics: &CrossProducts,
+    structure: &Structure,
+    known: &Known,
+) -> ember_core::Result<Layout> {
+    Problem::new(statistics, structure, false, known.clone())?;
+    Layout::new(
+        structure,
+        statistics.levels(),
+        statistics.fixed_columns(),
+        statistics.group_rows().len(),
+        known.sigma,
+        &known.deviations,
+        false,
+    )
+}
+
+/// Runs chains with R's eyes on them.
+fn watched(
+    mcmc: &List,
+    settings: &Settings,
+    run: impl FnOnce(&mut dyn FnMut(usize) -> bool) -> ember_core::Result<Draws>,
+) -> ember_core::Result<Draws> {
+    let mut monitor = Monitor::new(mcmc);
+    let total = settings.total() as f64;
+    run(&mut |done| monitor.poll(|| pairlist!(done as f64, total)) == Flow::Continue)
+}
+
+fn copies(clones: i32) -> ember_core::Result<usize> {
+    match usize::try_from(clones) {
+        Ok(copies) if copies > 0 => Ok(copies),
+        _ => Err(Error::Argument {
+            argument: "clones",
+            message: "must be at least 1".into(),
+        }),
+    }
+}
+
+fn unknown_sampler(name: &str) -> Error {
+    Error::Argument {
+        argument: "sampler",
+        message: format!("cannot be \"{name}\" for this model"),
+    }
+}
+
+extendr_module! {
+    mod run;
+    fn clone_run;
+    fn clone_mode;
+}

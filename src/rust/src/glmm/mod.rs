@@ -1,0 +1,14 @@
+//! Generalised linear mixed models for R: `ember_core::glmm` behind named lists.
+
+mod estimate;
+mod evaluate;
+pub mod read;
+mod write;
+
+use extendr_api::prelude::*;
+
+extendr_module! {
+    mod glmm;
+    use estimate;
+    use evaluate;
+}
