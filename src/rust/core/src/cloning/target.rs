@@ -2,12 +2,17 @@
 
 use std::f64::consts::PI;
 
-use super::parameters::Layout;
+use super::parameters::{Layout, Parameters};
 use crate::error::Result;
 use crate::mixed::basis::Basis;
 use crate::mixed::cross_products::CrossProducts;
 use crate::mixed::factor::Factor;
 use crate::mixed::structure::Structure;
+
+/// σ, in units of the residual standard deviation of the fixed effects alone, below which a fit may be saturated;
+/// and the share of their residual sum of squares below which rounding leaves too little of that of the model.
+const SMALL_SIGMA: f64 = 3e-5;
+const CANCELLED: f64 = 1e-8;
 
 /// What the data say about w.
 pub trait Likelihood: Send {
@@ -98,6 +103,24 @@ impl<'a> Gaussian<'a> {
             quadratic: Quadratic::new(layout.fixed),
         })
     }
+
+    fn update(&mut self, at: &Parameters) -> Result<()> {
+        self.factor
+            .update(self.statistics, self.structure, &at.theta, &at.dispersion)
+    }
+
+    fn smallest_sigma(&self) -> f64 {
+        let square = self.statistics.residual_square();
+        SMALL_SIGMA * (square / self.statistics.rows() as f64).sqrt()
+    }
+
+    /// Whether σ is as small as a saturated model allows, and the last update shows nothing else.
+    fn is_saturated(&self, at: &Parameters, defined: bool) -> bool {
+        let square = self.statistics.residual_square();
+        self.layout.sigma.is_none()
+            && at.sigma < self.smallest_sigma()
+            && (!defined || self.factor.penalized_rss() < CANCELLED * square)
+    }
 }
 
 impl Likelihood for Gaussian<'_> {
@@ -119,10 +142,20 @@ impl Likelihood for Gaussian<'_> {
     }
 
     fn quadratic(&mut self, w: &[f64], to: &mut Quadratic) -> Result<()> {
-        let at = self.layout.parameters(w);
+        let mut at = self.layout.parameters(w);
         let statistics = self.statistics;
-        self.factor
-            .update(statistics, self.structure, &at.theta, &at.dispersion)?;
+        let updated = self.update(&at);
+        if self.is_saturated(&at, updated.is_ok()) {
+            // With a random effect for every row, σ → 0 leaves the likelihood as it is: V = ZΣZᵀ + σ² I, and ZΣZᵀ is
+            // regular. But its residuals are lost in rounding; a larger σ changes V as little, and they are not.
+            let larger = self.smallest_sigma();
+            let scale = at.sigma / larger;
+            at.theta.iter_mut().for_each(|theta| *theta *= scale);
+            at.sigma = larger;
+            self.update(&at)?;
+        } else {
+            updated?;
+        }
         let n = statistics.rows() as f64;
         let groups = statistics.group_rows().iter().zip(&at.dispersion);
         let dispersion: f64 = groups.map(|(&n, ratio)| 2.0 * n as f64 * ratio.ln()).sum();

@@ -9,7 +9,7 @@ use super::groups::Groups;
 use crate::mixed::rows::{Column, Rows};
 
 /// The rows of a Poisson model with a random intercept, summed by group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Exposure {
     /// The rows of each level.
     groups: Groups,

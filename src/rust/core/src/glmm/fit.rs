@@ -5,12 +5,13 @@ use nalgebra::DMatrix;
 use super::laplace::Laplace;
 use super::modes::Modes;
 use super::problem::{Criterion, Parameters, Problem};
+use super::quadrature::AdaptiveQuadrature;
 use super::search::{measure_shape, minimize, Found, Space};
 use super::separation::Separation;
 use super::start::{linear, start, Given};
 use super::verdict::{verdict, Verdict};
 use crate::em::{Flow, Progress, Settings, Status, Trace};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Estimates and what is known about them.
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ pub struct Fit {
     pub status: Status,
     /// Updates of the parameters.
     pub iterations: usize,
-    /// Evaluations of the criterion.
+    /// Evaluations of the criterion, those of Laplace's approximation where a quadrature begins included.
     pub passes: usize,
     /// One entry for each update.
     pub trace: Trace,
@@ -66,6 +67,10 @@ pub fn fit(
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Fit> {
     plan.settings.validate()?;
+    let quadrature = match plan.n_agq {
+        1 => None,
+        nodes => Some(AdaptiveQuadrature::new(problem, nodes, plan.threads)?),
+    };
     let mut start = start(problem, plan.start, plan.threads)?;
     let statistics = start.statistics.clone();
     let mut space = Space::new(problem, linear(problem, &statistics)?);
@@ -76,15 +81,49 @@ pub fn fit(
     let (psi, hessian) = (start.psi, start.hessian);
     let settings = plan.settings;
     let found = minimize(&mut laplace, &mut space, &psi, hessian, settings, monitor)?;
-    describe(
-        problem,
-        &mut laplace,
-        &space,
-        found,
-        start.separation,
-        settings,
-        monitor,
-    )
+    let separation = start.separation;
+    match quadrature {
+        None => describe(
+            problem,
+            &mut laplace,
+            &space,
+            found,
+            separation,
+            settings,
+            monitor,
+        ),
+        Some(mut quadrature) => {
+            let found = refine(&mut quadrature, &mut space, found, settings, monitor)?;
+            describe(
+                problem,
+                &mut quadrature,
+                &space,
+                found,
+                separation,
+                settings,
+                monitor,
+            )
+        }
+    }
+}
+
+/// Minimises the criterion by quadrature from what Laplace's approximation found; its steps are not counted.
+fn refine(
+    quadrature: &mut AdaptiveQuadrature,
+    space: &mut Space,
+    mut found: Found,
+    settings: &Settings,
+    monitor: &mut dyn FnMut(&Progress) -> Flow,
+) -> Result<Found> {
+    if found.status == Status::Interrupted {
+        found.value = quadrature.value(&found.psi)?;
+        return Ok(found);
+    }
+    let passes = found.passes;
+    let (psi, hessian) = (found.psi, found.hessian);
+    let mut found = minimize(quadrature, space, &psi, hessian, settings, monitor)?;
+    found.passes += passes;
+    Ok(found)
 }
 
 /// The estimates at what was found.
@@ -135,11 +174,6 @@ pub fn criterion<'a>(
 ) -> Result<Box<dyn Criterion + 'a>> {
     Ok(match n_agq {
         1 => Box::new(Laplace::new(problem, threads)?),
-        _ => {
-            return Err(Error::Argument {
-                argument: "n_agq",
-                message: "must be 1 so far".into(),
-            })
-        }
+        _ => Box::new(AdaptiveQuadrature::new(problem, n_agq, threads)?),
     })
 }

@@ -13,6 +13,7 @@ use super::constants::Constants;
 use super::fixed_effects::{cross, linear_predictor};
 use super::gauss_hermite::Grid;
 use super::integral::{Nodes, Setting, Slopes};
+use super::modes::Modes;
 use super::problem::{Criterion, Problem};
 use super::sample::Sample;
 use super::small::{inner, inverse, times, MAX_WIDTH};
@@ -25,7 +26,7 @@ pub const MAX_NODES: usize = 100;
 const MIN_WORK: usize = 1 << 15;
 
 /// -2 log-likelihood by adaptive quadrature, its gradient, and what the modes say.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AdaptiveQuadrature<'a> {
     problem: &'a Problem<'a>,
     grid: Grid,
@@ -207,61 +208,57 @@ impl Criterion for AdaptiveQuadrature<'_> {
 }
 
 /// What the modes say, at the last point evaluated.
-impl AdaptiveQuadrature<'_> {
-    /// Log-likelihood of the rows of each level, without the constants of the densities.
-    pub fn log_likelihoods(&self) -> &[f64] {
-        &self.logs
-    }
-
-    /// u at the conditional modes: q x levels, one matrix for the only term.
-    pub fn spherical(&self) -> Vec<DMatrix<f64>> {
+impl Modes for AdaptiveQuadrature<'_> {
+    fn spherical(&self) -> Vec<DMatrix<f64>> {
         let (q, levels) = (self.point.width, self.modes.len());
         vec![DMatrix::from_fn(q, levels, |a, level| {
             self.modes[level].u[a]
         })]
     }
 
-    /// The linear predictor of every row at the modes.
-    pub fn linear_predictor(&self) -> Vec<f64> {
+    fn linear_predictor(&self) -> Vec<f64> {
         let effects = self.modes.iter().flat_map(|mode| {
             let b = times(&self.point.lambda, &mode.u);
             b.into_iter().take(self.point.width)
         });
-        self.sample.linear_predictor(&effects.collect::<Vec<f64>>())
+        let effects: Vec<f64> = effects.collect();
+        self.sample.linear_predictor(&effects)
     }
 
-    /// Covariance matrices of b given y in the normal approximation at the mode, q x q for each level.
-    pub fn conditional_variances(&self) -> Vec<f64> {
+    fn log_det_random(&self) -> f64 {
         let q = self.point.width;
-        let mut variances = Vec::with_capacity(q * q * self.modes.len());
-        for mode in &self.modes {
-            let inverse = inverse(&mode.scale, q);
-            for a in 0..q {
-                let along = times(&inverse, &self.point.lambda[a]);
-                variances.extend((0..q).map(|b| inner(&self.point.lambda[b], &along)));
-            }
-        }
-        variances
-    }
-
-    /// log|H| summed over the levels, H the curvature of -log density of (y, u) in u at the mode.
-    pub fn log_det_random(&self) -> f64 {
-        let log = |mode: &Mode| {
-            (0..self.point.width)
-                .map(|a| mode.scale[a][a].ln())
-                .sum::<f64>()
-        };
+        let log = |mode: &Mode| (0..q).map(|a| mode.scale[a][a].ln()).sum::<f64>();
         2.0 * self.modes.iter().map(log).sum::<f64>()
     }
 
-    /// -2 log density of y given u at the modes.
-    pub fn conditional(&self) -> f64 {
+    fn conditional(&self) -> f64 {
         -2.0 * (self.kernels + self.constants.value(self.point.log_shape))
     }
 
-    /// |u|^2 at the modes.
-    pub fn penalty(&self) -> f64 {
+    fn penalty(&self) -> f64 {
         self.modes.iter().map(|mode| inner(&mode.u, &mode.u)).sum()
+    }
+}
+
+impl AdaptiveQuadrature<'_> {
+    /// Log-likelihood of the rows of each level at the last point, without the constants of the densities.
+    pub fn log_likelihoods(&self) -> &[f64] {
+        &self.logs
+    }
+
+    /// Covariance matrices of b given y at the last point, in the normal approximation at the mode: q × q for each
+    /// level.
+    pub fn conditional_variances(&self) -> Vec<f64> {
+        let (q, lambda) = (self.point.width, &self.point.lambda);
+        let mut variances = Vec::with_capacity(q * q * self.modes.len());
+        for mode in &self.modes {
+            let inverse = inverse(&mode.scale, q);
+            for column in &lambda[..q] {
+                let along = times(&inverse, column);
+                variances.extend(lambda[..q].iter().map(|row| inner(row, &along)));
+            }
+        }
+        variances
     }
 }
 

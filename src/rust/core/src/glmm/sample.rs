@@ -9,7 +9,7 @@ use super::groups::Groups;
 use crate::mixed::rows::Rows;
 
 /// Rows by group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Sample<'a> {
     rows: &'a Rows<'a>,
     /// Which of the integrated rows belong to which level.

@@ -188,6 +188,12 @@ impl CrossProducts {
         self.response.origin.as_slice()
     }
 
+    /// Residual sum of squares of the fixed effects alone.
+    pub fn residual_square(&self) -> f64 {
+        let products = &self.response.products;
+        products.iter().map(|products| products.square).sum()
+    }
+
     /// T: β = T β̃ for the columns kept.
     pub fn transform(&self) -> DMatrix<f64> {
         self.design.basis.matrix()

@@ -45,13 +45,23 @@ impl Data {
 
     /// The fit with default settings, and its criterion at each step.
     pub fn fit(&self, distribution: Distribution, link: Link) -> ember_core::Result<Fit> {
+        self.fit_by(1, distribution, link)
+    }
+
+    /// The same with so many quadrature points.
+    pub fn fit_by(
+        &self,
+        n_agq: usize,
+        distribution: Distribution,
+        link: Link,
+    ) -> ember_core::Result<Fit> {
         let rows = self.rows();
         let widths: Vec<usize> = rows.terms.iter().map(|term| term.columns.len()).collect();
         let structure = Structure::full(&widths);
         let family = Family::new(distribution, link)?;
         let problem = Problem::new(&rows, family, &structure, None)?;
         let plan = Plan {
-            n_agq: 1,
+            n_agq,
             start: &Given::default(),
             settings: &Settings::default(),
             threads: 1,

@@ -28,16 +28,5 @@ fn cbpp_is_glmmtmbs_optimum() {
         assert!((error - e).abs() < 2e-6, "{error} {e}");
     }
     assert!(fit.verdict.steepest < 1e-5, "{}", fit.verdict.steepest);
-    assert!(fit.iterations <= 12, "{} {}", fit.iterations, fit.passes);
-        "{:?}",
-        (
-            fit.iterations,
-            fit.passes,
-            fit.verdict.distance,
-            fit.verdict.steepest,
-            &fit.trace,
-            fit.criterion,
-            fit.parameters
-        )
-    );
+    assert!(fit.iterations <= 6, "{} {}", fit.iterations, fit.passes);
 }

@@ -2,4 +2,5 @@
 
 mod data;
 mod fits;
+mod quadrature;
 mod separated;

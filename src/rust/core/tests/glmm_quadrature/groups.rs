@@ -2,6 +2,7 @@
 
 use ember_core::glmm::family::{Distribution, Link};
 use ember_core::glmm::laplace::Laplace;
+use ember_core::glmm::modes::Modes;
 use ember_core::glmm::problem::{Criterion, Problem};
 use ember_core::glmm::quadrature::AdaptiveQuadrature;
 use ember_core::Error;
