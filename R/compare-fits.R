@@ -9,7 +9,8 @@
 #' @details
 #' Data cloning is maximum likelihood with a Monte Carlo error, which the table shows: compare it
 #' with `lmm(REML = FALSE)`. For a fit by restricted maximum likelihood the variances differ by more
-#' than that.
+#' than that. So does, by an amount of order 1/K, the mean of a posterior that is still skewed with K
+#' clones; differences are also shown in standard errors.
 #'
 #' Standard errors of variances are those of the information matrix; `lmer()` and `glmer()` do not
 #' compute them (`NA`).
@@ -238,6 +239,7 @@ print_mc_errors <- function(table, digits) {
     if (nrow(reference) > 0L) {
       out$difference <- own$estimate - other
       out$in.mc.errors <- out$difference / out$mc.error
+      out$in.std.errors <- out$difference / own$std.error
     }
     cat("\nMonte Carlo error of ", label, if (nrow(reference) > 0L) {
       paste0(" and difference from ", reference$fit[[1L]])

@@ -46,6 +46,10 @@ glmm_criterion <- function(rows, family, structure, n_agq, points) .Call(wrap__g
 #' @noRd
 glmm_working <- function(y, weights, eta, family) .Call(wrap__glmm_working, y, weights, eta, family)
 
+#' Profiles parameters of a fit; see `native_glmm_profile()`.
+#' @noRd
+glmm_profile <- function(model, estimate, kind, place, zetas, control) .Call(wrap__glmm_profile, model, estimate, kind, place, zetas, control)
+
 #' Fits to simulated responses; see `native_mixed_bootstrap()`.
 #' @noRd
 mixed_bootstrap <- function(rows, structure, known, reml, law, replicates, control) .Call(wrap__mixed_bootstrap, rows, structure, known, reml, law, replicates, control)
