@@ -74,7 +74,7 @@ predictive_draws <- function(fit, method, n_draws, seed, call) {
   )
   native_clone_predict(
     mixed_rows(fit), fit$distribution, fit$structure, fit$known, colMeans(w),
-    run$clones * stats::cov(w), method, fit$estimates, mcmc, call
+    run$clones * stats::cov(w), method, mcmc, call
   )
 }
 

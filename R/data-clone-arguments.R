@@ -174,7 +174,7 @@ glmm_start <- function(model, call) {
     model$rows, model$distribution, model$structure, 1L, NULL, model$control, call
   )
   fit <- new_glmm(model[names(model) != "rows"], native, nrow(model$frame))
-  warn_separation(fit, call)
+  if (!is.null(fit$separation)) warn_separation(fit, call)
   shape <- if (is.null(model$distribution$shape)) fit$shape
   c(fit[c("theta", "beta")], list(shape = shape, fit = fit))
 }
