@@ -112,9 +112,12 @@ glmm <- function(formula, data = NULL, family, weights, offset, subset,
   )
   fit <- new_glmm(model, native, nrow(model$frame))
   inform_aliased(fit)
-  inform_singular(fit)
-  warn_separation(fit, here)
-  warn_status(fit, here)
+  if (is.null(fit$separation)) {
+    inform_singular(fit)
+    warn_status(fit, here)
+  } else {
+    warn_separation(fit, here)
+  }
   fit
 }
 
@@ -171,9 +174,7 @@ new_glmm <- function(model, native, n) {
     singular = singular_terms(model, native$singular), separation = native$separation,
     penalty = native$pwrss_u, conditional = native$conditional,
     log_det_random = native$log_det_random,
-    vcov_beta = structure(
-      native$vcov, dim = rep(length(kept), 2L), dimnames = list(columns[kept], columns[kept])
-    ),
+    vcov_beta = named_covariance(native$vcov, columns[kept]),
     vcov_parameters = native$vcov_parameters,
     family = family_with_shape(model$family, model$distribution$name, native$shape)
   )
@@ -181,11 +182,20 @@ new_glmm <- function(model, native, n) {
   structure(model, class = c("ember_glmm", "ember_mixed", "ember_fit"))
 }
 
+# Where the likelihood has no maximum it has no curvature either: NA.
+named_covariance <- function(values, names) {
+  covariance <- structure(values, dim = rep(length(names), 2L), dimnames = list(names, names))
+  variances <- diag(covariance)
+  flat <- is.na(variances) | variances <= 0
+  covariance[flat, ] <- NA
+  covariance[, flat] <- NA
+  covariance
+}
+
+# The reason why such a fit is no maximum, and why its variances are what they are.
 warn_separation <- function(fit, call) {
-  if (!is.null(fit$separation)) {
-    words <- separation_words(fit)
-    ember_warn(words[[1L]], "separation", words[-1L], call, fit = fit)
-  }
+  words <- separation_words(fit)
+  ember_warn(words[[1L]], "separation", words[-1L], call, fit = fit)
 }
 
 # Coefficients that have no finite estimate, in plain words.

@@ -124,7 +124,7 @@ mermod_frame <- function(fit) {
   predvars <- attr(terms, "predvars")
   fixed <- attr(fit$terms, "predvars")
   attr(terms, "predvars.fixed") <- if (is.null(fixed)) predvars else fixed
-  attr(terms, "predvars.random") <- predvars
+  attr(terms, "predvars.random") <- attr(stats::terms(fit, random.only = TRUE), "predvars")
   attr(terms, "varnames.fixed") <- vapply(
     as.list(attr(fit$terms, "variables"))[-1L], function(x) paste(deparse(x), collapse = ""), ""
   )

@@ -186,11 +186,12 @@ known_deviations <- function(fit) {
 
 # A statistic of the user's, of fits made here.
 bootstrap_statistic <- function(fit, replicates, statistic, use_u, control, call) {
+  # Seeded before the statistic can draw a number.
+  draw <- response_drawer(fit, use_u, call)
   t0 <- statistic(fit)
   if (!is.numeric(t0) || length(t0) == 0L) {
     abort_argument("statistic", "must return a numeric vector.", call = call)
   }
-  draw <- response_drawer(fit, use_u, call)
   values <- matrix(
     NA_real_, replicates, length(t0), dimnames = list(NULL, names(t0))
   )

@@ -113,7 +113,11 @@ remarks <- function(fit) {
 }
 
 closing_remarks <- function(fit) {
-  c(convergence_words(fit), separation_lines(fit), singular_lines(fit))
+  if (is.null(fit$separation)) {
+    c(convergence_words(fit), singular_lines(fit))
+  } else {
+    strwrap(separation_words(fit), width = 0.95 * getOption("width"))
+  }
 }
 
 aliased_words <- function(fit) {
@@ -136,12 +140,6 @@ convergence_words <- function(fit) {
     paste0("NOT an optimum: ", status_words(fit), "."),
     status_remedy(fit$status), "convergence(fit) has the facts."
   )
-}
-
-separation_lines <- function(fit) {
-  if (!is.null(fit$separation)) {
-    strwrap(separation_words(fit), width = 0.95 * getOption("width"))
-  }
 }
 
 singular_lines <- function(fit) {

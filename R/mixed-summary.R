@@ -161,7 +161,7 @@ print_fixed_correlations <- function(x, correlation, symbolic) {
       )
     }
   }
-  if (!correlation || p < 2L) {
+  if (!correlation || p < 2L || anyNA(x$vcov)) {
     return(invisible())
   }
   cat("\nCorrelation of Fixed Effects:\n")

@@ -1,0 +1,30 @@
+test_that("the statistic is Pearson's, and the words say what it means", {
+  data <- glmm_counts()
+  poor <- glmm(z ~ x + (1 | g), data, poisson())
+  test <- overdispersion(poor)
+  expect_equal(test$chisq, sum(residuals(poor, "pearson")^2))
+  expect_identical(test$df, nobs(poor) - 3L)
+  expect_equal(test$ratio, test$chisq / test$df)
+  expect_equal(test$p_value, pchisq(test$chisq, test$df, lower.tail = FALSE))
+  expect_gt(test$ratio, 1.5)
+  expect_match(test$words, "negative_binomial()", fixed = TRUE)
+  expect_output(print(test), "Pearson chi-square .* ratio .* p-value")
+  expect_output(print(summary(poor)), "Overdispersed: Pearson chi-square is")
+  good <- glmm(z ~ x + (1 | g), data, negative_binomial())
+  expect_lt(abs(overdispersion(good)$ratio - 1), 0.3)
+  expect_false(any(grepl("Overdispersed", capture.output(print(summary(good))))))
+})
+
+test_that("single trials have no test, a Gamma fit has one in units of its dispersion", {
+  fit <- glmm(y ~ x + (1 | g), glmm_bernoulli(), binomial())
+  test <- overdispersion(fit)
+  expect_identical(test$chisq, NA_real_)
+  expect_output(print(test), "Single trials cannot be overdispersed")
+  times <- glmm(y ~ x + (1 | g), glmm_times(), Gamma("log"))
+  expect_equal(overdispersion(times)$chisq, sum(residuals(times, "pearson")^2) * times$shape)
+})
+
+test_that("only fits of glmm() have one", {
+  fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
+  expect_error(overdispersion(fit), "variance of a linear model", class = "ember_error_argument")
+})
