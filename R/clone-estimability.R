@@ -21,7 +21,8 @@
 #'
 #' A variance whose estimate is zero is at the edge of the parameters. There the posterior is not
 #' normal, whatever the number of clones, and standard errors and intervals do not hold; the
-#' verdict names such variances.
+#' verdict names such variances, and those whose estimate is less than two posterior standard
+#' deviations from zero.
 #'
 #' @param fit A fit of [data_clone()] with at least two numbers of clones.
 #' @param parameters Names of the parameters to judge; by default those of the model.
@@ -35,7 +36,7 @@
 #'   parameter moves along it;
 #' * `functions`: data frame as `parameters`, of combinations that can be estimated though their
 #'   parts cannot;
-#' * `boundary`: names of variances that are estimated as zero;
+#' * `boundary`: names of variances that are estimated as zero, or not told from it;
 #' * `words`: the verdict.
 #' @references
 #' Lele, S. R., Nadeem, K. and Schmuland, B. (2010). Estimability and likelihood inference for
@@ -208,23 +209,31 @@ stalled_directions <- function(fit, draws, parameters) {
     stats::setNames(axes[, k] / scale, parameters)
   })
   names(combinations) <- seq_along(combinations)
-  table <- slope_table(combinations, draws, fit$clones)
-  stalled <- which(table$estimable %in% FALSE)
-  directions <- vapply(stalled, function(k) tidy_direction(axes[, k], scale), numeric(length(scale)))
+  judged <- slope_table(combinations, draws, fit$clones)$estimable
+  alone <- slope_table(unit_combinations(parameters), draws, fit$clones)$estimable
+  movers <- lapply(seq_along(parameters), function(k) {
+    abs(axes[, k]) >= 0.1 * max(abs(axes[, k])) & !alone %in% TRUE
+  })
+  # The variance of a parameter at the boundary falls as it likes: it says nothing.
+  edge <- parameters %in% boundary_variances(fit)
+  telling <- vapply(movers, function(moves) sum(moves) > 1L || any(moves & !edge), NA)
+  stalled <- which(judged %in% FALSE & telling)
+  directions <- vapply(stalled, function(k) {
+    tidy_direction(ifelse(movers[[k]], axes[, k], 0), scale)
+  }, numeric(length(scale)))
   dim(directions) <- c(length(parameters), length(stalled))
   rownames(directions) <- parameters
   list(
     directions = directions,
-    verdict = if (anyNA(table$estimable)) NA else length(stalled) == 0L
+    verdict = if (any(is.na(judged) & telling)) NA else length(stalled) == 0L
   )
 }
 
-# Movement along an axis in the user's units, the largest 1, without what hardly moves; numbers near
-# 1 and -1 are these.
+# Movement along an axis in the user's units, the largest 1 and the first positive; numbers near 1
+# and -1 are these.
 tidy_direction <- function(axis, scale) {
-  axis[abs(axis) < 0.1 * max(abs(axis))] <- 0
   movement <- axis * scale
-  movement <- movement / movement[[which.max(abs(movement))]]
+  movement <- movement / max(abs(movement)) * sign(movement[movement != 0][[1L]])
   near <- abs(abs(movement) - 1) < 0.15
   movement[near] <- sign(movement[near])
   movement
@@ -299,7 +308,11 @@ estimability_words <- function(verdict) {
   c(
     if (length(verdict$clones) < 2L) {
       "Estimability is not known: it takes at least two numbers of clones."
-    } else if (isFALSE(verdict$estimable)) stalled_words(verdict) else shrinking_words(verdict),
+    } else if (isFALSE(verdict$estimable)) {
+      stalled_words(verdict)
+    } else {
+      shrinking_words(verdict)
+    },
     if (length(boundary) > 0L) boundary_words(boundary)
   )
 }
@@ -347,8 +360,8 @@ boundary_words <- function(names) {
   one <- length(names) == 1L
   paste0(
     paste(names, collapse = ", "), if (one) " is" else " are",
-    " estimated at the boundary, zero: the posterior is not normal there, so standard errors and",
-    " intervals of ", if (one) "it" else "them", " do not hold."
+    " at the boundary, zero, or not told from it: the posterior is not normal there, so standard",
+    " errors and intervals of ", if (one) "it" else "them", " do not hold, and the prior counts."
   )
 }
 

@@ -29,3 +29,32 @@ native_glmm_working <- function(rows, family, shape, eta, call) {
     glmm_working(as.double(rows$y), as_double_or_null(rows$weights), as.double(eta), family), call
   )
 }
+
+# A fit as the core reads it: what it is a model of, and the estimates.
+native_glmm_model <- function(fit) {
+  list(
+    rows = mixed_rows(fit), family = fit$distribution, structure = fit$structure,
+    n_agq = as.double(fit$n_agq)
+  )
+}
+
+native_glmm_estimate <- function(fit) {
+  list(
+    theta = as.double(fit$theta), beta = as.double(fit$beta), shape = as_double_or_null(fit$shape),
+    covariance = as.double(fit$vcov_parameters)
+  )
+}
+
+# Profiles `parameters` (a data frame of `kind`: "random", "shape" or "coefficient", and `place`)
+# at these values of |zeta|; columns of the parameters: random, shape if estimated, coefficients.
+native_glmm_profile <- function(fit, parameters, zetas, control, call) {
+  control <- native_control(control)
+  if (!is.null(control$show)) control$show <- show_share_done
+  native_result(
+    suspendInterrupts(glmm_profile(
+      native_glmm_model(fit), native_glmm_estimate(fit), parameters$kind,
+      as.integer(parameters$place), as.double(zetas), control
+    )),
+    call
+  )
+}

@@ -2,6 +2,7 @@
 
 mod estimate;
 mod evaluate;
+mod profile;
 pub mod read;
 mod write;
 
@@ -11,4 +12,5 @@ extendr_module! {
     mod glmm;
     use estimate;
     use evaluate;
+    use profile;
 }

@@ -59,6 +59,28 @@ impl Model {
         })
     }
 
+    /// From `list(rows, family, structure, n_agq)`.
+    ///
+    /// # Errors
+    /// As [`Model::read`].
+    pub fn of(model: &List) -> Result<Self> {
+        let fields = Fields::of(model);
+        let nested = |name: &'static str| {
+            let found = fields.value(name).and_then(|value| value.as_list());
+            found.ok_or_else(|| Error::Argument {
+                argument: name,
+                message: "is missing or malformed".into(),
+            })
+        };
+        let n_agq = fields.count("n_agq")? as i32;
+        Model::read(
+            &nested("rows")?,
+            &nested("family")?,
+            &nested("structure")?,
+            n_agq,
+        )
+    }
+
     /// The rows, borrowed from R.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use ember_core::mixed::cross_products::{cross_products, CrossProducts};
 use ember_core::mixed::factor::Factor;
 use ember_core::mixed::kenward_roger::kenward_roger;
 use ember_core::mixed::leverages::leverages;
-use ember_core::mixed::profile::{profile, Curve, Plan, Point};
+use ember_core::mixed::profile::{profile, Plan};
 use ember_core::mixed::rows::Rows;
 use ember_core::mixed::satterthwaite::satterthwaite;
 use ember_core::mixed::slice::Parameter;
@@ -17,7 +17,7 @@ use ember_core::Error;
 use extendr_api::prelude::*;
 
 use super::read::{known, structure, RowsList};
-use super::write::matrix;
+use super::write::{curve, matrix};
 use crate::convert::{settings, Result};
 use crate::fields::Fields;
 use crate::monitor::Monitor;
@@ -240,26 +240,6 @@ fn parameter(kind: &str, place: i32) -> Result<Parameter> {
         "coefficient" => Parameter::Coefficient(place),
         _ => return Err(missing("parm").into()),
     })
-}
-
-fn curve(curve: &Curve) -> List {
-    let column = |value: fn(&Point) -> f64| curve.points.iter().map(value).collect::<Vec<f64>>();
-    let width = curve
-        .points
-        .first()
-        .map_or(0, |point| point.parameters.len());
-    let parameters = DMatrix::from_fn(curve.points.len(), width, |i, j| {
-        curve.points[i].parameters[j]
-    });
-    list!(
-        value = column(|point| point.value),
-        zeta = column(|point| point.zeta),
-        slope = column(|point| point.slope),
-        parameters = matrix(&parameters),
-        monotone = curve.monotone,
-        drop = curve.drop,
-        converged = curve.converged
-    )
 }
 
 extendr_module! {

@@ -4,6 +4,7 @@ use ember_core::mixed::converged::Verdict;
 use ember_core::mixed::criterion::Problem;
 use ember_core::mixed::cross_products::CrossProducts;
 use ember_core::mixed::fit::Fit;
+use ember_core::mixed::profile::{Curve, Point};
 use ember_core::nalgebra::DMatrix;
 use extendr_api::prelude::*;
 
@@ -102,4 +103,25 @@ fn conditional_modes(problem: &Problem, fit: &Fit) -> Vec<DMatrix<f64>> {
 
 fn matrices(matrices: &[DMatrix<f64>]) -> List {
     List::from_values(matrices.iter().map(matrix))
+}
+
+/// The profile of a parameter.
+pub fn curve(curve: &Curve) -> List {
+    let column = |value: fn(&Point) -> f64| curve.points.iter().map(value).collect::<Vec<f64>>();
+    let width = curve
+        .points
+        .first()
+        .map_or(0, |point| point.parameters.len());
+    let parameters = DMatrix::from_fn(curve.points.len(), width, |i, j| {
+        curve.points[i].parameters[j]
+    });
+    list!(
+        value = column(|point| point.value),
+        zeta = column(|point| point.zeta),
+        slope = column(|point| point.slope),
+        parameters = matrix(&parameters),
+        monotone = curve.monotone,
+        drop = curve.drop,
+        converged = curve.converged
+    )
 }

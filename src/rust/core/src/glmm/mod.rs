@@ -17,6 +17,7 @@ pub mod laplace;
 pub mod modes;
 mod pirls;
 pub mod problem;
+pub mod profile;
 pub mod quadrature;
 mod sample;
 mod search;

@@ -15,6 +15,7 @@ use super::problem::Problem;
 use crate::error::{Error, Result};
 use crate::mixed::factor::Factor;
 
+use crate::mixed::structure::Structure;
 use crate::mixed::working::{add_effects, Working};
 use crate::shard::{map_slices, BLOCK_ROWS};
 
@@ -70,7 +71,10 @@ impl<'a> Modes<'a> {
     pub fn new(problem: &'a Problem<'a>, threads: usize) -> Result<Self> {
         let rows = problem.rows;
         let working = Working::new(rows, threads)?;
-        let factor = Factor::new(working.pattern(), problem.structure)?;
+        let factor = Factor::new(
+            working.pattern(),
+            &Structure::full(&problem.structure.widths),
+        )?;
         let effects: Vec<Vec<f64>> = rows
             .terms
             .iter()
@@ -166,6 +170,9 @@ impl<'a> Modes<'a> {
             }
             if observed.is_ok() && (settled || length <= CONVERGED) {
                 return Ok(());
+            }
+            if observed.is_err() && length <= CONVERGED {
+                return Err(no_mode("the steps end where there is no maximum"));
             }
             settled = observed.is_ok() && length <= QUADRATIC;
             objective = self.ascend(objective, length)?;

@@ -88,6 +88,17 @@ impl<'a> Problem<'a> {
         })
     }
 
+    /// The same with the entries of Λ elsewhere.
+    pub(super) fn with_structure<'b>(&'b self, structure: &'b Structure) -> Problem<'b> {
+        Problem {
+            rows: self.rows,
+            family: self.family,
+            structure,
+            shape: self.shape,
+            basis: self.basis.clone(),
+        }
+    }
+
     /// Which columns of X count, and T.
     pub fn basis(&self) -> &Basis {
         &self.basis

@@ -18,7 +18,10 @@ const TRIES: usize = 12;
 const FIRST_STEP: f64 = 0.2;
 
 /// A drop of the criterion below the estimate's that is more than rounding and the tolerance of the fit.
-pub(crate) const DROP: f64 = 1e-5;
+const DROP: f64 = 1e-5;
+
+/// New starts from a better point found on the way.
+const RESTARTS: usize = 3;
 
 /// A point of a curve.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +69,49 @@ pub(crate) trait Profiled {
 
     /// Goes back to a place that [`Profiled::full`] gave.
     fn restore(&mut self, full: &[f64]);
+
+    /// The minimum with nothing held, from where it is; and whether the minimisation converged.
+    fn estimate(&mut self) -> Result<(Best, bool)>;
+
+    /// Where the parameter stands among the natural ones.
+    fn place(&self) -> usize;
+
+    /// The values that it can have.
+    fn bounds(&self) -> (f64, f64);
+}
+
+/// The curve through given values of |ζ|, around the best estimate that is met.
+///
+/// # Errors
+/// Those of the minimisations.
+pub(crate) fn trace_curve<M: Profiled>(mut model: M, zetas: &[f64]) -> Result<Curve> {
+    let (first, mut converged) = model.estimate()?;
+    let mut best = first.clone();
+    for restart in 0..=RESTARTS {
+        let mut walk = Walk {
+            place: model.place(),
+            bounds: model.bounds(),
+            model: &mut model,
+            best: best.clone(),
+            zetas,
+            lower: None,
+            converged,
+        };
+        let mut curve = walk.both_sides()?;
+        match walk.lower {
+            Some((_, full)) if restart < RESTARTS => {
+                model.restore(&full);
+                (best, converged) = model.estimate()?;
+            }
+            lower => {
+                let least = lower.map_or(best.criterion, |(least, _)| least);
+                let drop = first.criterion - least;
+                curve.drop = if drop > DROP { drop } else { 0.0 };
+                return Ok(curve);
+            }
+        }
+    }
+    Err(Error::Interrupted)
 }
 
 /// The estimate.
@@ -78,22 +124,19 @@ pub(crate) struct Best {
 }
 
 /// One curve in the making.
-pub(crate) struct Walk<'a, M> {
-    pub model: M,
-    /// Where the parameter stands among the natural ones.
-    pub place: usize,
-    /// The values that it can have.
-    pub bounds: (f64, f64),
-    pub best: Best,
-    /// Values of |ζ| to pass through, increasing.
-    pub zetas: &'a [f64],
+struct Walk<'a, M> {
+    model: &'a mut M,
+    place: usize,
+    bounds: (f64, f64),
+    best: Best,
+    zetas: &'a [f64],
     /// A place with a criterion below the estimate's, and that criterion.
-    pub lower: Option<(f64, Vec<f64>)>,
-    pub converged: bool,
+    lower: Option<(f64, Vec<f64>)>,
+    converged: bool,
 }
 
 impl<M: Profiled> Walk<'_, M> {
-    pub(crate) fn both_sides(&mut self) -> Result<Curve> {
+    fn both_sides(&mut self) -> Result<Curve> {
         let estimate = self.best.natural[self.place];
         let mut curve = Curve {
             points: Vec::new(),

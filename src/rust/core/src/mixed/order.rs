@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// The order of effects in which a random parameter is easily held.
 #[derive(Debug, Clone)]
-pub(super) struct Order {
+pub(crate) struct Order {
     pub structure: Structure,
     /// For each element of θ of the reordered block: its place, its row and column within the block.
     places: Vec<(usize, usize, usize)>,
@@ -25,7 +25,7 @@ impl Order {
     ///
     /// # Errors
     /// [`Error::Argument`] naming `parm` when the block has known standard deviations.
-    pub(super) fn of(structure: &Structure, known: &Known, k: usize) -> Result<Self> {
+    pub(crate) fn of(structure: &Structure, known: &Known, k: usize) -> Result<Self> {
         let Entry { term, row, column } = structure.entries[k];
         let in_term = |entry: &&Entry| entry.term == term;
         let mut block = vec![row];
@@ -84,7 +84,7 @@ impl Order {
     }
 
     /// No reordering.
-    pub(super) fn same(structure: &Structure) -> Self {
+    pub(crate) fn same(structure: &Structure) -> Self {
         Order {
             structure: structure.clone(),
             places: Vec::new(),
@@ -95,7 +95,7 @@ impl Order {
     }
 
     /// The θ of this order with the ΛΛᵀ of `theta` in the order of `structure`.
-    pub(super) fn translate(&self, structure: &Structure, theta: &[f64]) -> Vec<f64> {
+    pub(crate) fn translate(&self, structure: &Structure, theta: &[f64]) -> Vec<f64> {
         let mut translated = theta.to_vec();
         if self.places.is_empty() {
             return translated;
@@ -112,7 +112,7 @@ impl Order {
     }
 
     /// Holds the parameter that this order was made for.
-    pub(super) fn hold(&self, value: f64) -> Hold {
+    pub(crate) fn hold(&self, value: f64) -> Hold {
         let corner = (self.place(0, 0), self.place(1, 0), self.place(1, 1));
         match (self.correlation, corner) {
             (true, (Some(first), Some(along), Some(across))) => Hold::Correlation {

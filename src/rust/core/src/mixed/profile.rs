@@ -10,20 +10,18 @@
 
 use super::criterion::{Parameters, Problem};
 use super::cross_products::CrossProducts;
-use super::curve::{Best, Minimum, Profiled, Walk, DROP};
+use super::curve::{trace_curve, Best, Minimum, Profiled};
 pub use super::curve::{Curve, Point};
 use super::factor::Factor;
 use super::natural::{natural, standard_errors};
 use super::optimize::{Minimizer, Objective};
 use super::order::Order;
-use super::slice::{Hold, Parameter, Slice};
+pub use super::slice::Parameter;
+use super::slice::{Explicit, Hold, Slice, Sliced};
 use super::structure::Structure;
 use crate::em::{Flow, Settings, Status};
 use crate::error::{Error, Result};
 use crate::tasks::{self, Stop};
-
-/// New starts from a better point found on the way.
-const RESTARTS: usize = 3;
 
 /// Step of the differences that give the first Hessian, in units of the coordinates.
 const STEP: f64 = 1e-4;
@@ -77,53 +75,17 @@ fn curve(
     let full = full_point(problem, coordinates, &order)?;
     // A factor keeps to one order of effects.
     let factor = Factor::new(problem.statistics, problem.structure)?;
-    let mut slice = Slice::new(problem, problem.statistics, &order, factor, full)?;
-    let first = minimize(&mut slice, &mut Vec::new(), plan.settings, stop)?;
-    let (mut criterion, mut converged) = first;
-    for restart in 0..=RESTARTS {
-        let best = Best {
-            criterion,
-            natural: natural(&slice, problem.structure),
-            errors: standard_errors(&slice, problem),
-        };
-        let model = Model {
-            problem,
-            order: &order,
-            parameter,
-            settings: plan.settings,
-            stop,
-            slice,
-            hessian: Vec::new(),
-        };
-        let mut walk = Walk {
-            place: model.place(),
-            bounds: model.bounds(),
-            model,
-            best,
-            zetas: plan.zetas,
-            lower: None,
-            converged,
-        };
-        let mut curve = walk.both_sides()?;
-        slice = walk.model.slice;
-        match walk.lower {
-            Some((_, full)) if restart < RESTARTS => {
-                slice.restore(&full);
-                (criterion, converged) =
-                    minimize(&mut slice, &mut Vec::new(), plan.settings, stop)?;
-            }
-            lower => {
-                let least = lower.map_or(criterion, |(least, _)| least);
-                curve.drop = if first.0 - least > DROP {
-                    first.0 - least
-                } else {
-                    0.0
-                };
-                return Ok(curve);
-            }
-        }
-    }
-    Err(Error::Interrupted)
+    let slice = Slice::new(problem, problem.statistics, &order, factor, full)?;
+    let model = Model {
+        problem,
+        order: &order,
+        parameter,
+        settings: plan.settings,
+        stop,
+        slice,
+        hessian: Vec::new(),
+    };
+    trace_curve(model, plan.zetas)
 }
 
 /// A fit's coordinates as a full point in another order of effects.
@@ -142,8 +104,8 @@ fn full_point(problem: &Problem, coordinates: &[f64], order: &Order) -> Result<V
 
 /// Minimises over the coordinates of a slice; the slice is left at the minimum with its gradient. The Hessian
 /// to start from is `hessian`, else differences of the gradient.
-fn minimize(
-    slice: &mut Slice,
+pub(crate) fn minimize<M: Sliced>(
+    slice: &mut Slice<M>,
     hessian: &mut Vec<f64>,
     settings: &Settings,
     stop: &Stop,
@@ -165,8 +127,8 @@ fn minimize(
 }
 
 /// One run of the minimiser.
-fn descend(
-    slice: &mut Slice,
+fn descend<M: Sliced>(
+    slice: &mut Slice<M>,
     hessian: &mut Vec<f64>,
     settings: &Settings,
     stop: &Stop,
@@ -192,7 +154,7 @@ fn descend(
 }
 
 /// The Hessian by central differences of the gradient.
-fn differences(slice: &mut Slice, at: &[f64]) -> Result<Vec<f64>> {
+fn differences<M: Sliced>(slice: &mut Slice<M>, at: &[f64]) -> Result<Vec<f64>> {
     let k = at.len();
     let (mut units, mut hessian) = (vec![1.0; k], vec![0.0; k * k]);
     let (mut up, mut down) = (vec![0.0; k], vec![0.0; k]);
@@ -220,33 +182,12 @@ struct Model<'a> {
     parameter: Parameter,
     settings: &'a Settings,
     stop: &'a Stop,
-    slice: Slice<'a>,
+    slice: Slice<Explicit<'a>>,
     /// Of the last minimum.
     hessian: Vec<f64>,
 }
 
 impl Model<'_> {
-    /// Where the parameter stands among the natural ones.
-    fn place(&self) -> usize {
-        let thetas = self.problem.structure.parameters();
-        match self.parameter {
-            Parameter::Random(k) => k,
-            Parameter::Sigma => thetas,
-            Parameter::Dispersion(group) => thetas + group,
-            Parameter::Coefficient(j) => thetas + self.slice.ratios().len() + j,
-        }
-    }
-
-    /// The values that the parameter can have.
-    fn bounds(&self) -> (f64, f64) {
-        match self.parameter {
-            Parameter::Random(k) => random_bounds(self.problem.structure, k),
-            // A residual variance of 0 has no finite criterion.
-            Parameter::Sigma | Parameter::Dispersion(_) => (f64::MIN_POSITIVE, f64::INFINITY),
-            Parameter::Coefficient(_) => (f64::NEG_INFINITY, f64::INFINITY),
-        }
-    }
-
     fn hold(&self, value: f64) -> Hold {
         match self.parameter {
             Parameter::Random(_) => self.order.hold(value),
@@ -309,6 +250,38 @@ impl Profiled for Model<'_> {
     fn restore(&mut self, full: &[f64]) {
         self.slice.restore(full);
         self.hessian.clear();
+    }
+
+    fn estimate(&mut self) -> Result<(Best, bool)> {
+        let nothing = &mut Vec::new();
+        let (criterion, converged) = minimize(&mut self.slice, nothing, self.settings, self.stop)?;
+        let best = Best {
+            criterion,
+            natural: natural(&self.slice, self.problem.structure),
+            errors: standard_errors(&self.slice, self.problem),
+        };
+        Ok((best, converged))
+    }
+
+    /// Where the parameter stands among the natural ones.
+    fn place(&self) -> usize {
+        let thetas = self.problem.structure.parameters();
+        match self.parameter {
+            Parameter::Random(k) => k,
+            Parameter::Sigma => thetas,
+            Parameter::Dispersion(group) => thetas + group,
+            Parameter::Coefficient(j) => thetas + self.slice.ratios().len() + j,
+        }
+    }
+
+    /// The values that the parameter can have.
+    fn bounds(&self) -> (f64, f64) {
+        match self.parameter {
+            Parameter::Random(k) => random_bounds(self.problem.structure, k),
+            // A residual variance of 0 has no finite criterion.
+            Parameter::Sigma | Parameter::Dispersion(_) => (f64::MIN_POSITIVE, f64::INFINITY),
+            Parameter::Coefficient(_) => (f64::NEG_INFINITY, f64::INFINITY),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Parameter {
 
 /// What is held in a full point.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Hold {
+pub(crate) enum Hold {
     Nothing,
     /// θ_k = value / σ.
     Deviation(usize, f64),
@@ -47,16 +47,81 @@ pub(super) enum Hold {
     },
     /// σ.
     Sigma(f64),
-    /// A dispersion group's ratio.
+    /// What has its logarithm that far behind log σ, such as the ratio of a dispersion group.
     Ratio(usize, f64),
+    /// An element itself.
+    Value(usize, f64),
 }
 
-/// The criterion over the elements of a full point that are not held.
-pub(super) struct Slice<'a> {
-    /// Its σ is set anew for every point; nothing else is known to it.
+/// A criterion by (θ in some order of effects, log σ, others): what a slice is cut from.
+pub(crate) trait Sliced {
+    /// The free entries of Λ in that order.
+    fn structure(&self) -> &Structure;
+
+    /// √ of the mean of zᵀWz over the levels, for each term and row of Λ_t.
+    fn scales(&self) -> &Scales;
+
+    /// A large change of an element behind θ; of logarithms it is 1.
+    fn unit(&self, _place: usize) -> f64 {
+        1.0
+    }
+
+    /// The criterion at a full point.
+    fn criterion(&mut self, full: &[f64]) -> Result<f64>;
+
+    /// The gradient at the full point of the last criterion, each element moved alone.
+    fn differentiate(&mut self, full: &[f64], gradient: &mut [f64]) -> Result<()>;
+}
+
+/// A linear mixed model whose σ is set anew for every point; nothing else is known to it.
+pub(super) struct Explicit<'a> {
     problem: Problem<'a>,
     factor: Factor,
     scales: Scales,
+}
+
+impl Explicit<'_> {
+    /// θ and the log ratios, the coordinates of the problem.
+    fn inner(&self, full: &[f64]) -> Vec<f64> {
+        let (theta, rest) = full.split_at(self.problem.structure.parameters());
+        theta.iter().chain(&rest[1..]).copied().collect()
+    }
+}
+
+impl Sliced for Explicit<'_> {
+    fn structure(&self) -> &Structure {
+        self.problem.structure
+    }
+
+    fn scales(&self) -> &Scales {
+        &self.scales
+    }
+
+    fn criterion(&mut self, full: &[f64]) -> Result<f64> {
+        let thetas = self.problem.structure.parameters();
+        self.problem.known.sigma = Some(full[thetas].exp());
+        let inner = self.inner(full);
+        self.problem.criterion(&mut self.factor, &inner)
+    }
+
+    fn differentiate(&mut self, full: &[f64], gradient: &mut [f64]) -> Result<()> {
+        let thetas = self.problem.structure.parameters();
+        let inner = self.inner(full);
+        let mut by_inner = vec![0.0; inner.len()];
+        self.problem
+            .gradient(&mut self.factor, &inner, &mut by_inner)?;
+        gradient[..thetas].copy_from_slice(&by_inner[..thetas]);
+        gradient[thetas + 1..].copy_from_slice(&by_inner[thetas..]);
+        let sigma = full[thetas].exp();
+        let df = self.problem.degrees_of_freedom();
+        gradient[thetas] = 2.0 * (df - self.factor.penalized_rss() / (sigma * sigma));
+        Ok(())
+    }
+}
+
+/// The criterion over the elements of a full point that are not held.
+pub(crate) struct Slice<M> {
+    pub model: M,
     /// Places in θ and the known standard deviations there.
     known: Vec<(usize, f64)>,
     sigma_known: bool,
@@ -70,7 +135,7 @@ pub(super) struct Slice<'a> {
     pub start_hessian: Option<Vec<f64>>,
 }
 
-impl<'a> Slice<'a> {
+impl<'a> Slice<Explicit<'a>> {
     /// A slice of `problem` with other statistics (those without a profiled column) and effects in `order`.
     /// `factor` was made for these statistics.
     pub(super) fn new(
@@ -92,12 +157,44 @@ impl<'a> Slice<'a> {
         });
         let known = known.collect();
         let inner = Problem::new(statistics, &order.structure, problem.reml, explicit)?;
-        let mut slice = Slice {
-            known,
+        let model = Explicit {
             scales: Scales::of(&inner),
             problem: inner,
             factor,
-            sigma_known: problem.known.sigma.is_some(),
+        };
+        Ok(Slice::of(model, known, problem.known.sigma.is_some(), full))
+    }
+
+    pub(super) fn coefficients(&self) -> DVector<f64> {
+        self.model.factor.coefficients()
+    }
+
+    /// Unscaled covariance of the coefficients at the last value.
+    pub(super) fn coefficient_covariance(&self) -> DMatrix<f64> {
+        self.model.factor.coefficient_covariance()
+    }
+
+    /// Ratios of all dispersion groups at the last value.
+    pub(super) fn ratios(&self) -> Vec<f64> {
+        let logs = &self.full[self.thetas() + 1..];
+        std::iter::once(1.0)
+            .chain(logs.iter().map(|log| log.exp()))
+            .collect()
+    }
+}
+
+impl<M: Sliced> Slice<M> {
+    /// A slice at a full point, with nothing held. `known` are places in θ with their standard deviations.
+    pub(crate) fn of(
+        model: M,
+        known: Vec<(usize, f64)>,
+        sigma_known: bool,
+        full: Vec<f64>,
+    ) -> Self {
+        let mut slice = Slice {
+            model,
+            known,
+            sigma_known,
             hold: Hold::Nothing,
             free: Vec::new(),
             full_gradient: vec![0.0; full.len()],
@@ -105,11 +202,11 @@ impl<'a> Slice<'a> {
             start_hessian: None,
         };
         slice.hold(Hold::Nothing);
-        Ok(slice)
+        slice
     }
 
     /// Holds something else; the coordinates are those of the last full point.
-    pub(super) fn hold(&mut self, hold: Hold) {
+    pub(crate) fn hold(&mut self, hold: Hold) {
         self.hold = hold;
         let thetas = self.thetas();
         let held = |k: usize| match hold {
@@ -118,6 +215,7 @@ impl<'a> Slice<'a> {
             Hold::Correlation { along, .. } => k == along,
             Hold::Sigma(_) => k == thetas,
             Hold::Ratio(group, _) => k == thetas + group,
+            Hold::Value(place, _) => k == place,
         };
         self.free = (0..self.full.len())
             .filter(|&k| {
@@ -129,14 +227,14 @@ impl<'a> Slice<'a> {
     }
 
     /// Goes back to a full point, with nothing held.
-    pub(super) fn restore(&mut self, full: &[f64]) {
+    pub(crate) fn restore(&mut self, full: &[f64]) {
         self.full.copy_from_slice(full);
         self.hold(Hold::Nothing);
     }
 
     /// The element of θ by which one of the two effects of a held correlation has all but vanished: the
     /// criterion has an edge there, over which no minimiser goes.
-    pub(super) fn vanishing(&self) -> Option<usize> {
+    pub(crate) fn vanishing(&self) -> Option<usize> {
         let Hold::Correlation { first, across, .. } = self.hold else {
             return None;
         };
@@ -147,7 +245,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Lets an effect of a held correlation vanish for good.
-    pub(super) fn vanish(&mut self, place: usize) {
+    pub(crate) fn vanish(&mut self, place: usize) {
         self.free.retain(|&k| k != place);
         self.full[place] = 0.0;
         match self.hold {
@@ -167,28 +265,29 @@ impl<'a> Slice<'a> {
     }
 
     /// Goes back to a full point from before the row vanished.
-    pub(super) fn release(&mut self, full: &[f64]) {
+    pub(crate) fn release(&mut self, full: &[f64]) {
         self.full.copy_from_slice(full);
         self.hold(self.hold);
     }
 
     /// How far an element of θ must go to be seen.
     fn unit(&self, place: usize, value: f64) -> f64 {
-        let entry = self.problem.structure.entries[place];
-        self.scales
+        let entry = self.structure().entries[place];
+        self.model
+            .scales()
             .of_row(entry.term, entry.row)
             .recip()
             .hypot(value)
     }
 
     /// Number of coordinates.
-    pub(super) fn dimensions(&self) -> usize {
+    pub(crate) fn dimensions(&self) -> usize {
         self.free.len()
     }
 
     /// The coordinates of the last full point. The two entries of a held correlation become the length of
     /// their row.
-    pub(super) fn coordinates(&self) -> Vec<f64> {
+    pub(crate) fn coordinates(&self) -> Vec<f64> {
         let coordinate = |&k: &usize| match self.hold {
             // Away from the edge.
             Hold::Correlation { first, across, .. } if k == across || k == first => {
@@ -201,48 +300,31 @@ impl<'a> Slice<'a> {
     }
 
     /// The full point of the last value.
-    pub(super) fn full(&self) -> &[f64] {
+    pub(crate) fn full(&self) -> &[f64] {
         &self.full
     }
 
     /// Λ's free entries in the order of the slice.
-    pub(super) fn structure(&self) -> &Structure {
-        self.problem.structure
+    pub(crate) fn structure(&self) -> &Structure {
+        self.model.structure()
     }
 
-    /// √ of the mean of zᵀWz over the levels, for a row of Λ_t.
-    pub(super) fn scale(&self, term: usize, row: usize) -> f64 {
-        self.scales.of_row(term, row)
+    /// √ of the mean of zᵀWz over the levels, for each term and row of Λ_t.
+    pub(crate) fn scales(&self) -> &Scales {
+        self.model.scales()
     }
 
     /// The elements of θ of the last value.
-    pub(super) fn theta(&self) -> &[f64] {
+    pub(crate) fn theta(&self) -> &[f64] {
         &self.full[..self.thetas()]
     }
 
-    pub(super) fn sigma(&self) -> f64 {
+    pub(crate) fn sigma(&self) -> f64 {
         self.full[self.thetas()].exp()
     }
 
-    /// Ratios of all dispersion groups at the last value.
-    pub(super) fn ratios(&self) -> Vec<f64> {
-        let logs = &self.full[self.thetas() + 1..];
-        std::iter::once(1.0)
-            .chain(logs.iter().map(|log| log.exp()))
-            .collect()
-    }
-
-    pub(super) fn coefficients(&self) -> DVector<f64> {
-        self.factor.coefficients()
-    }
-
-    /// Unscaled covariance of the coefficients at the last value.
-    pub(super) fn coefficient_covariance(&self) -> DMatrix<f64> {
-        self.factor.coefficient_covariance()
-    }
-
     fn thetas(&self) -> usize {
-        self.problem.structure.parameters()
+        self.structure().parameters()
     }
 
     /// Fills in what is held or known.
@@ -271,30 +353,9 @@ impl<'a> Slice<'a> {
                 self.full[across] = complement(value) * length;
             }
             Hold::Ratio(group, ratio) => self.full[thetas + group] = ratio.ln(),
+            Hold::Value(place, value) => self.full[place] = value,
             Hold::Nothing | Hold::Sigma(_) => {}
         }
-    }
-
-    /// θ and the log ratios, the coordinates of the inner problem.
-    fn inner(&self) -> Vec<f64> {
-        let thetas = self.thetas();
-        let (theta, rest) = self.full.split_at(thetas);
-        theta.iter().chain(&rest[1..]).copied().collect()
-    }
-
-    /// The gradient at the last value by every element of the full point, each moved alone.
-    fn differentiate(&mut self) -> Result<()> {
-        let thetas = self.thetas();
-        let sigma = self.sigma();
-        let inner = self.inner();
-        let mut gradient = vec![0.0; inner.len()];
-        self.problem
-            .gradient(&mut self.factor, &inner, &mut gradient)?;
-        self.full_gradient[..thetas].copy_from_slice(&gradient[..thetas]);
-        self.full_gradient[thetas + 1..].copy_from_slice(&gradient[thetas..]);
-        let df = self.problem.degrees_of_freedom();
-        self.full_gradient[thetas] = 2.0 * (df - self.factor.penalized_rss() / (sigma * sigma));
-        Ok(())
     }
 
     /// Derivative by log σ with known standard deviations held, and a held one too.
@@ -311,7 +372,7 @@ impl<'a> Slice<'a> {
 
     /// Derivative of the minimum over the coordinates by the value held (the envelope theorem), at the last
     /// gradient. `None` where it is not one of the full point's.
-    pub(super) fn slope_of_held(&self) -> Option<f64> {
+    pub(crate) fn slope_of_held(&self) -> Option<f64> {
         match self.hold {
             Hold::Nothing => None,
             Hold::Deviation(place, _) => Some(self.full_gradient[place] / self.sigma()),
@@ -329,6 +390,7 @@ impl<'a> Slice<'a> {
             }
             Hold::Sigma(sigma) => Some(self.by_log_sigma() / sigma),
             Hold::Ratio(group, ratio) => Some(self.full_gradient[self.thetas() + group] / ratio),
+            Hold::Value(place, _) => Some(self.full_gradient[place]),
         }
     }
 }
@@ -338,16 +400,15 @@ fn complement(correlation: f64) -> f64 {
     ((1.0 - correlation) * (1.0 + correlation)).max(0.0).sqrt()
 }
 
-impl Objective for Slice<'_> {
+impl<M: Sliced> Objective for Slice<M> {
     fn value(&mut self, at: &[f64]) -> Result<f64> {
         self.complete(at);
-        self.problem.known.sigma = Some(self.sigma());
-        let inner = self.inner();
-        self.problem.criterion(&mut self.factor, &inner)
+        self.model.criterion(&self.full)
     }
 
     fn slope(&mut self, _: &[f64], gradient: &mut [f64]) -> Result<()> {
-        self.differentiate()?;
+        self.model
+            .differentiate(&self.full, &mut self.full_gradient)?;
         let thetas = self.thetas();
         for (slope, &k) in gradient.iter_mut().zip(&self.free) {
             *slope = match self.hold {
@@ -384,7 +445,7 @@ impl Objective for Slice<'_> {
             *unit = if k < thetas {
                 self.unit(k, *value)
             } else {
-                1.0
+                self.model.unit(k)
             };
         }
     }

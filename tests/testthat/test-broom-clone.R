@@ -1,0 +1,13 @@
+test_that("tidy() and glance() are tables of the fit", {
+  fit <- note_fit(clones = c(1, 10), derived = list(sum = ~ sigma_sq + tau_sq))
+  table <- as.data.frame(tidy(fit, conf.int = TRUE))
+  expect_identical(table$term, names(coef(fit)))
+  expect_identical(table$effect, c("fixed", "ran_pars", "ran_pars", "derived"))
+  expect_equal(table$estimate, unname(coef(fit)))
+  expect_equal(table$std.error, unname(sqrt(diag(vcov(fit)))))
+  expect_equal(cbind(table$conf.low, table$conf.high), unname(confint(fit)))
+  row <- as.data.frame(glance(fit))
+  expect_identical(row$n.clones, 10L)
+  expect_equal(row$lambda.max, dc_diag(fit)$lambda.max[[2]])
+  expect_true(row$estimable)
+})
