@@ -308,7 +308,11 @@ estimability_words <- function(verdict) {
   c(
     if (length(verdict$clones) < 2L) {
       "Estimability is not known: it takes at least two numbers of clones."
-    } else if (isFALSE(verdict$estimable)) stalled_words(verdict) else shrinking_words(verdict),
+    } else if (isFALSE(verdict$estimable)) {
+      stalled_words(verdict)
+    } else {
+      shrinking_words(verdict)
+    },
     if (length(boundary) > 0L) boundary_words(boundary)
   )
 }

@@ -29,8 +29,8 @@
 #' @param ... Not used.
 #' @returns `ranef()`: as for [lmm()][ranef.ember_mixed], a list with a data frame for each grouping
 #'   factor, a row per level and a column per effect: means of the draws. Each has attributes
-#'   `postVar` (effects x effects x levels, covariances of the draws), `lower` and `upper` (limits of
-#'   the intervals, of the shape of the data frame). `as.data.frame()`: columns `grpvar`, `term`,
+#'   `postVar` (effects x effects x levels, covariances of the draws), `lower` and `upper` (limits
+#'   of the intervals, of the shape of the data frame). `as.data.frame()`: columns `grpvar`, `term`,
 #'   `grp`, `condval`, `condsd`, `lower`, `upper`. `plot()` and `autoplot()` draw a caterpillar.
 #' @references
 #' Hamilton, J. D. (1986). A standard error for the estimated state vector of a state-space model.
@@ -74,7 +74,7 @@ predictive_draws <- function(fit, method, n_draws, seed, call) {
   )
   native_clone_predict(
     mixed_rows(fit), fit$distribution, fit$structure, fit$known, colMeans(w),
-    run$clones * stats::cov(w), method, fit$estimates, mcmc, call
+    run$clones * stats::cov(w), method, mcmc, call
   )
 }
 
@@ -191,7 +191,9 @@ predict.ember_clone <- function(object, newdata = NULL,
     )
   }
   chosen <- selected_effects(object, re.form, call)
-  rows <- if (is.null(newdata)) own_rows(object, chosen) else {
+  rows <- if (is.null(newdata)) {
+    own_rows(object, chosen)
+  } else {
     new_rows(object, newdata, chosen, na.action, allow.new.levels, FALSE, call)
   }
   drawn <- predictive_draws(object, method, n_draws, seed, call)

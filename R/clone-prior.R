@@ -148,34 +148,35 @@ prior_left <- function(expression, targets, call) {
 
 # A function of a parameter: log(), a power, a reciprocal or a root. NULL if it is something else.
 scaled_left <- function(expression, targets, call) {
-  if (!is.call(expression)) {
+  operator <- if (is.call(expression)) operator_of(expression) else ""
+  operands <- c("(" = 1L, log = 1L, sqrt = 1L, "^" = 2L, "/" = 2L)
+  if (!operator %in% names(operands) || length(expression) - 1L != operands[[operator]]) {
     return(NULL)
   }
-  inside <- function(part) prior_left(part, targets, call)
-  operator <- operator_of(expression)
-  scaled <- function(left, factor) {
-    if (left$power == 0) abort_prior_scale(expression, call)
-    left$power <- left$power * factor
-    left
-  }
+  inside <- expression[[if (operator == "/") 3L else 2L]]
   if (operator == "(") {
-    return(inside(expression[[2L]]))
+    return(prior_left(inside, targets, call))
   }
-  if (operator == "log" && length(expression) == 2L) {
-    left <- inside(expression[[2L]])
-    if (left$power == 0) abort_prior_scale(expression, call)
+  factor <- scale_factor(operator, expression)
+  if (is.null(factor)) {
+    return(NULL)
+  }
+  left <- prior_left(inside, targets, call)
+  if (left$power == 0) abort_prior_scale(expression, call)
+  if (operator == "log") {
     return(list(targets = left$targets, power = 0, multiplier = left$power))
   }
-  if (operator == "sqrt") {
-    return(scaled(inside(expression[[2L]]), 0.5))
-  }
-  if (operator == "^" && is_number(expression[[3L]]) && expression[[3L]] != 0) {
-    return(scaled(inside(expression[[2L]]), expression[[3L]]))
-  }
-  if (operator == "/" && identical(expression[[2L]], 1)) {
-    return(scaled(inside(expression[[3L]]), -1))
-  }
-  NULL
+  left$power <- left$power * factor
+  left
+}
+
+# What an operator does to the power of a parameter; NULL if it is none that a prior may have.
+scale_factor <- function(operator, expression) {
+  switch(operator,
+    log = 1, sqrt = 0.5,
+    "^" = if (is_number(expression[[3L]]) && expression[[3L]] != 0) expression[[3L]],
+    "/" = if (identical(expression[[2L]], 1)) -1
+  )
 }
 
 # The parameters that an expression names, and the power of exp(w) that it is; NULL if none.
@@ -244,9 +245,9 @@ prior_right <- function(expression, env, call) {
 }
 
 prior_values <- function(expression, arguments, env, call) {
-  template <- as.function(c(
-    stats::setNames(rep(list(quote(expr = )), length(arguments)), arguments), list(NULL)
-  ))
+  template <- rlang::new_function(
+    stats::setNames(rep(list(rlang::missing_arg()), length(arguments)), arguments), NULL
+  )
   matched <- tryCatch(
     as.list(match.call(template, expression))[-1L],
     error = function(cnd) list()
@@ -284,7 +285,9 @@ check_support <- function(left, right, formula, call) {
       "`lkj()` is a prior of correlations: `rho ~ lkj(2)`."
     }), call)
   }
-  if (left$power == 0) on_real_line(left, right, formula, call) else {
+  if (left$power == 0) {
+    on_real_line(left, right, formula, call)
+  } else {
     on_half_line(right, formula, call)
   }
 }

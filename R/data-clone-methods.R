@@ -373,9 +373,8 @@ summary.ember_clone <- function(object, clones = NULL, ...) {
 # lambda.max by the inverse information at the maximum, over K; NA without a regular maximum.
 asymptotic_lambda <- function(fit) {
   covariance <- information_vcov(fit)
-  if (is.null(covariance)) rep(NA_real_, length(fit$clones)) else {
-    largest_eigenvalue(covariance) / fit$clones
-  }
+  largest <- if (is.null(covariance)) NA_real_ else largest_eigenvalue(covariance)
+  largest / fit$clones
 }
 
 # The inverse information of the natural parameters, from the curvature of the posterior with the

@@ -4,6 +4,23 @@
 #' @noRd
 native_core_version <- function() .Call(wrap__native_core_version)
 
+#' Chains on the posterior of so many clones of a generalised linear mixed model; see `native_clone_run()`.
+#' @noRd
+clone_run_glmm <- function(rows, family, structure, known, prior, clones, sampler, start, mcmc) .Call(wrap__clone_run_glmm, rows, family, structure, known, prior, clones, sampler, start, mcmc)
+
+#' The mode of the posterior of so many clones and its curvature, for a generalised linear mixed model by
+#' Laplace's approximation; see `native_clone_mode()`.
+#' @noRd
+clone_mode_glmm <- function(rows, family, structure, known, prior, clones, start, threads) .Call(wrap__clone_mode_glmm, rows, family, structure, known, prior, clones, start, threads)
+
+#' Draws of effects of a linear mixed model; see `native_clone_predict()`.
+#' @noRd
+clone_predict <- function(rows, structure, known, mean, covariance, method, mcmc) .Call(wrap__clone_predict, rows, structure, known, mean, covariance, method, mcmc)
+
+#' Draws of effects of a generalised linear mixed model; see `native_clone_predict()`.
+#' @noRd
+clone_predict_glmm <- function(rows, family, structure, known, mean, covariance, method, mcmc) .Call(wrap__clone_predict_glmm, rows, family, structure, known, mean, covariance, method, mcmc)
+
 #' Chains on the posterior of so many clones of a linear mixed model; see `native_clone_run()`.
 #' @noRd
 clone_run <- function(rows, structure, known, prior, clones, sampler, start, mcmc) .Call(wrap__clone_run, rows, structure, known, prior, clones, sampler, start, mcmc)

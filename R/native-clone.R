@@ -1,5 +1,6 @@
 # Data cloning in the core: MCMC on the posterior of `clones` copies of the data. `rows`, `structure`
-# and `known` are those of native_mixed_fit(). Parameters are counted in this order: fixed effects
+# and `known` are those of native_mixed_fit(); `family` is NULL for a linear mixed model, else that of
+# native_glmm_fit(). Parameters are counted in this order: fixed effects
 # (kept columns), residual variance, dispersion ratios, then by core term and block the lower
 # triangle of the covariance matrix (natural scale) or log standard deviations and then correlations
 # (coordinates w); what is known is left out.
@@ -13,10 +14,16 @@
 native_clone_run <- function(rows, family, structure, known, prior, clones, sampler, start, mcmc,
                              call) {
   mcmc <- in_parts(mcmc)
+  prior <- native_clone_prior(prior)
+  clones <- as.integer(clones)
   native_result(
-    suspendInterrupts(clone_run(
-      rows, structure, known, native_clone_prior(prior), as.integer(clones), sampler, start, mcmc
-    )),
+    suspendInterrupts(
+      if (is.null(family)) {
+        clone_run(rows, structure, known, prior, clones, sampler, start, mcmc)
+      } else {
+        clone_run_glmm(rows, family, structure, known, prior, clones, sampler, start, mcmc)
+      }
+    ),
     call
   )
 }
@@ -25,10 +32,35 @@ native_clone_run <- function(rows, family, structure, known, prior, clones, samp
 # With one clone and no prior these are the maximum likelihood estimates and the inverse of the
 # observed information.
 native_clone_mode <- function(rows, family, structure, known, prior, clones, start, threads, call) {
+  prior <- native_clone_prior(prior)
+  clones <- as.integer(clones)
+  threads <- as.integer(threads)
   native_result(
-    clone_mode(
-      rows, structure, known, native_clone_prior(prior), as.integer(clones), start,
-      as.integer(threads)
+    if (is.null(family)) {
+      clone_mode(rows, structure, known, prior, clones, start, threads)
+    } else {
+      clone_mode_glmm(rows, family, structure, known, prior, clones, start, threads)
+    },
+    call
+  )
+}
+
+# Draws of the random effects: with method "conditional" at parameters from N(mean, covariance), on
+# the scale of w; with "note" at draws from the posterior of the data with that as the prior. `mcmc`
+# as in native_clone_run(). Returns list(w (draws x coordinates), effects (for each core term draws x
+# (effects x levels), effects first)).
+native_clone_predict <- function(rows, family, structure, known, mean, covariance, method, mcmc,
+                                 call) {
+  mcmc <- in_parts(mcmc)
+  mean <- as.double(mean)
+  covariance <- as.double(covariance)
+  native_result(
+    suspendInterrupts(
+      if (is.null(family)) {
+        clone_predict(rows, structure, known, mean, covariance, method, mcmc)
+      } else {
+        clone_predict_glmm(rows, family, structure, known, mean, covariance, method, mcmc)
+      }
     ),
     call
   )

@@ -1,11 +1,13 @@
 //! Chains on the posterior of K clones.
 
-use ember_core::cloning::chains::{Draws, Settings};
+use ember_core::cloning::chains::{self, Draws, Settings};
 use ember_core::cloning::collapsed;
+use ember_core::cloning::gibbs::{ClonedGaussian, Gibbs};
 use ember_core::cloning::mode::Mode;
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::posterior::Posterior;
 use ember_core::cloning::target::Gaussian;
+use ember_core::cloning::walk::Guide;
 use ember_core::em::Flow;
 use ember_core::mixed::criterion::{Known, Problem};
 use ember_core::mixed::cross_products::{cross_products, CrossProducts};
@@ -50,6 +52,24 @@ fn clone_run(
         "collapsed" => watched(&mcmc, &settings, |monitor| {
             collapsed::run(&posterior, &mode, resume.as_deref(), &settings, monitor)
         })?,
+        "gibbs" => watched(&mcmc, &settings, |monitor| {
+            let model = ClonedGaussian {
+                statistics: &statistics,
+                structure: &structure,
+                layout: &layout,
+                prior: &prior,
+                clones: copies,
+            };
+            let guide = Guide {
+                w: mode.w.clone(),
+                covariance: mode.covariance.clone(),
+            };
+            let start = |number: usize, _: &mut _| {
+                let from = resume.as_ref().and_then(|resume| resume.get(number));
+                Gibbs::new(model, &guide, from.unwrap_or(&guide.w).clone())
+            };
+            chains::run(&settings, layout.naturals(), start, monitor)
+        })?,
         _ => return Err(unknown_sampler(sampler).into()),
     };
     let mut pairs = write::draws(&draws);
@@ -85,7 +105,7 @@ fn clone_mode(
 }
 
 /// The layout of a linear mixed model; what is known is checked.
-fn gaussian_layout(
+pub fn gaussian_layout(
     statistics: &CrossProducts,
     structure: &Structure,
     known: &Known,
@@ -103,7 +123,7 @@ fn gaussian_layout(
 }
 
 /// Runs chains with R's eyes on them.
-fn watched(
+pub fn watched(
     mcmc: &List,
     settings: &Settings,
     run: impl FnOnce(&mut dyn FnMut(usize) -> bool) -> ember_core::Result<Draws>,
@@ -113,7 +133,7 @@ fn watched(
     run(&mut |done| monitor.poll(|| pairlist!(done as f64, total)) == Flow::Continue)
 }
 
-fn copies(clones: i32) -> ember_core::Result<usize> {
+pub fn copies(clones: i32) -> ember_core::Result<usize> {
     match usize::try_from(clones) {
         Ok(copies) if copies > 0 => Ok(copies),
         _ => Err(Error::Argument {
@@ -123,7 +143,7 @@ fn copies(clones: i32) -> ember_core::Result<usize> {
     }
 }
 
-fn unknown_sampler(name: &str) -> Error {
+pub fn unknown_sampler(name: &str) -> Error {
     Error::Argument {
         argument: "sampler",
         message: format!("cannot be \"{name}\" for this model"),

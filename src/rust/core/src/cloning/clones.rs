@@ -30,7 +30,7 @@ use super::parameters::Layout;
 use super::prior::Prior;
 use super::shift::{shifts, Shift};
 use super::small;
-use super::walk::{Mode, Walk};
+use super::walk::{Guide, Walk};
 use crate::error::{Error, Result};
 use crate::glmm::family::Family;
 use crate::mixed::structure::Structure;
@@ -167,11 +167,11 @@ impl<'a> ClonedGlmm<'a> {
 }
 
 impl<'a> Clones<'a> {
-    /// A chain that starts at `w`; `mode` gives the scale of moves. Effects start at their modes.
+    /// A chain that starts at `w`; `guide` gives the scale of moves. Effects start at their modes.
     ///
     /// # Errors
     /// [`Error::Argument`] naming `start` when it is impossible, `formula` when there are several grouping factors.
-    pub fn new(model: ClonedGlmm<'a>, mode: &Mode, w: &[f64]) -> Result<Self> {
+    pub fn new(model: ClonedGlmm<'a>, guide: &Guide, w: &[f64]) -> Result<Self> {
         let wrong = |argument, message: &str| Error::Argument {
             argument,
             message: message.into(),
@@ -205,9 +205,9 @@ impl<'a> Clones<'a> {
             proposals: effects.clone(),
             proposed: point.clone(),
             shifts: shifts(model.cells, model.layout.fixed),
-            widths: mode.widths(clones),
-            independence: Independence::new(mode, clones),
-            walk: Walk::new(mode, 0..w.len(), clones),
+            widths: guide.widths(),
+            independence: Independence::new(guide, clones),
+            walk: Walk::new(guide, 0..w.len()),
             moves: (0, 0),
             effects,
             point,
@@ -240,6 +240,11 @@ impl<'a> Clones<'a> {
             argument: "start",
             message: "has impossible random effects".into(),
         })
+    }
+
+    /// Moves the effects on, `times` times, at the parameters that there are.
+    pub fn refresh_effects(&mut self, times: usize, rng: &mut ChaCha8Rng) {
+        (0..times).for_each(|_| self.draw_effects(rng));
     }
 
     /// u of every level and clone, level after level.

@@ -26,7 +26,7 @@ use super::covariance_step::CovarianceStep;
 use super::parameters::Layout;
 use super::prior::Prior;
 use super::scale_step::{deviations, rescale, Deviation};
-use super::walk::{Mode, Walk};
+use super::walk::{Guide, Walk};
 use super::wishart::{chi_squared, scatter};
 use crate::error::{Error, Result};
 use crate::linalg::cholesky;
@@ -82,11 +82,11 @@ impl Accepted {
 }
 
 impl<'a> Gibbs<'a> {
-    /// A chain that starts at `w`; `mode` gives the scale of moves.
+    /// A chain that starts at `w`; `guide` gives the scale of moves.
     ///
     /// # Errors
     /// [`Error::Argument`] naming `start` when the start is impossible under the prior; as [`Factor::update`].
-    pub fn new(model: ClonedGaussian<'a>, mode: &Mode, w: Vec<f64>) -> Result<Self> {
+    pub fn new(model: ClonedGaussian<'a>, guide: &Guide, w: Vec<f64>) -> Result<Self> {
         let statistics = model.statistics;
         let wrong = |message: &str| Error::Argument {
             argument: "start",
@@ -107,8 +107,8 @@ impl<'a> Gibbs<'a> {
             moments: EffectMoments::new(statistics),
             patterns: one_by_level.then(|| level_patterns(statistics)),
             deviations: deviations(model.layout),
-            widths: mode.widths(model.clones),
-            walk: Walk::new(mode, variances, model.clones),
+            widths: guide.widths(),
+            walk: Walk::new(guide, variances),
             effects: vec![0.0; factor.effects_count()],
             accepted: Accepted::default(),
             model,
@@ -195,7 +195,7 @@ impl<'a> Gibbs<'a> {
             .coefficients_at(rotated.as_slice(), &mut w[..p]);
         let log_ratio = normal.rest(&w) - normal.rest(&self.w);
         let accepted = log_ratio >= 0.0 || rng.random::<f64>().ln() < log_ratio;
-        if normal.is_partial() {
+        if normal.is_partial {
             self.accepted.count(accepted);
         }
         if accepted {
@@ -336,7 +336,7 @@ impl ClonedGaussian<'_> {
     }
 
     /// Brings a factor to the variances of `w`.
-    fn update(&self, factor: &mut Factor, w: &[f64]) -> Result<()> {
+    pub(super) fn update(&self, factor: &mut Factor, w: &[f64]) -> Result<()> {
         let mut theta = vec![0.0; self.layout.theta];
         self.layout.theta_into(w, &mut theta);
         let dispersion = self.dispersion(w);
@@ -349,8 +349,8 @@ struct NormalPrior<'a> {
     prior: &'a Prior,
     /// Mean and precision of each coefficient; precision 0 where the prior is flat or not normal.
     terms: Vec<(f64, f64)>,
-    /// Coefficients with another prior.
-    others: Vec<usize>,
+    /// Whether there is another prior.
+    is_partial: bool,
 }
 
 impl<'a> NormalPrior<'a> {
@@ -360,7 +360,7 @@ impl<'a> NormalPrior<'a> {
             terms: (0..p)
                 .map(|j| prior.normal(j).unwrap_or((0.0, 0.0)))
                 .collect(),
-            others: (0..p).filter(|&j| prior.normal(j).is_none()).collect(),
+            is_partial: (0..p).any(|j| prior.normal(j).is_none()),
         }
     }
 
@@ -379,14 +379,16 @@ impl<'a> NormalPrior<'a> {
         (precision, shift)
     }
 
-    /// log density of what is not normal.
+    /// log density of what is not normal, up to a constant.
     fn rest(&self, w: &[f64]) -> f64 {
-        let others = self.others.iter();
-        others.map(|&j| self.prior.log_density_of(j, w[j])).sum()
-    }
-
-    fn is_partial(&self) -> bool {
-        !self.others.is_empty()
+        if !self.is_partial {
+            return 0.0;
+        }
+        let squares = self.terms.iter().zip(w);
+        let normal: f64 = squares
+            .map(|((mean, precision), w)| -0.5 * precision * (w - mean).powi(2))
+            .sum();
+        self.prior.log_density(w) - normal
     }
 }
 

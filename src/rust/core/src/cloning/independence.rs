@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::walk::Mode;
+use super::walk::Guide;
 use super::wishart::chi_squared;
 use crate::linalg::cholesky;
 
@@ -28,11 +28,11 @@ pub struct Independence {
 
 impl Independence {
     /// With K copies of the data the posterior is the more normal the larger K is.
-    pub fn new(mode: &Mode, clones: usize) -> Self {
-        let size = mode.w.len();
-        let root = mode.conditional_root(0..size, clones);
+    pub fn new(guide: &Guide, clones: usize) -> Self {
+        let size = guide.w.len();
+        let root = guide.conditional_root(0..size);
         Independence {
-            centre: DVector::from_column_slice(&mode.w),
+            centre: DVector::from_column_slice(&guide.w),
             given: &root * root.transpose(),
             root,
             degrees: 5.0 + clones as f64,

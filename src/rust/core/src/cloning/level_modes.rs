@@ -27,10 +27,12 @@ pub struct LevelModes {
     pub log_det: f64,
 }
 
-/// Buffers of a search.
-struct Search {
+/// The log density of the effects of one level around a point, and buffers.
+#[derive(Debug, Clone)]
+pub struct Search {
     b: Vec<f64>,
-    gradient: Vec<f64>,
+    /// Of the last expansion.
+    pub gradient: Vec<f64>,
     hessian: Vec<f64>,
     step: Vec<f64>,
     trial: Vec<f64>,
@@ -58,14 +60,7 @@ impl LevelModes {
         if !likelihood.family.is_log_concave() {
             self.modes.fill(0.0);
         }
-        let mut search = Search {
-            b: vec![0.0; q],
-            gradient: vec![0.0; q],
-            hessian: vec![0.0; q * q],
-            step: vec![0.0; q],
-            trial: vec![0.0; q],
-            spherical: vec![0.0; q * q],
-        };
+        let mut search = Search::new(q);
         let mut log_det = 0.0;
         let levels = self.modes.chunks_exact_mut(q);
         for (level, (u, root)) in levels.zip(self.roots.chunks_exact_mut(q * q)).enumerate() {
@@ -91,6 +86,18 @@ impl LevelModes {
 }
 
 impl Search {
+    /// Room for q effects.
+    pub fn new(q: usize) -> Self {
+        Search {
+            b: vec![0.0; q],
+            gradient: vec![0.0; q],
+            hessian: vec![0.0; q * q],
+            step: vec![0.0; q],
+            trial: vec![0.0; q],
+            spherical: vec![0.0; q * q],
+        }
+    }
+
     /// Newton's method from `u`; leaves the mode there and C in `root`. Whether it arrived.
     fn climb(
         &mut self,
@@ -137,7 +144,7 @@ impl Search {
 
     /// The log density of u, its gradient, and C of its curvature: of the observed one, or the expected one
     /// where that is not positive definite.
-    fn expand(
+    pub fn expand(
         &mut self,
         likelihood: &LevelLikelihood,
         lambda: &[f64],

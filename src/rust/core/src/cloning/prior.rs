@@ -7,8 +7,11 @@ use std::f64::consts::{LN_2, PI};
 
 use statrs::function::gamma::ln_gamma;
 
+use nalgebra::{DMatrix, DVector};
+
 use super::parameters::{log_cosh, Kind, Layout};
 use crate::error::{Error, Result};
+use crate::linalg::{cholesky, inverse_lower};
 
 /// The function of a coordinate that has the density.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -217,10 +220,27 @@ impl Term {
     }
 }
 
-/// Independent priors of coordinates; a coordinate without a term has a flat prior.
+/// Independent priors of coordinates; a coordinate without a term has a flat prior. Or one normal prior of all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prior {
     terms: Vec<Term>,
+    joint: Option<Joint>,
+}
+
+/// A normal distribution of w.
+#[derive(Debug, Clone, PartialEq)]
+struct Joint {
+    mean: DVector<f64>,
+    /// A with w - mean = A⁻¹ z, z ~ N(0, I).
+    whitening: DMatrix<f64>,
+}
+
+impl Joint {
+    /// log density, up to a constant.
+    fn log_density(&self, w: &[f64]) -> f64 {
+        let from = DVector::from_column_slice(w) - &self.mean;
+        -0.5 * (&self.whitening * from).norm_squared()
+    }
 }
 
 impl Prior {
@@ -260,22 +280,41 @@ impl Prior {
         {
             return Err(wrong("gives a parameter two distributions".into()));
         }
-        Ok(Prior { terms: all })
+        Ok(Prior {
+            terms: all,
+            joint: None,
+        })
+    }
+
+    /// A normal prior of all coordinates at once.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] naming `prior` when the covariance matrix is not positive definite.
+    pub fn normal_around(mean: &[f64], covariance: &DMatrix<f64>) -> Result<Self> {
+        let root = cholesky(covariance)
+            .map_err(|_| wrong("has a covariance matrix that is not positive definite".into()))?;
+        Ok(Prior {
+            terms: Vec::new(),
+            joint: Some(Joint {
+                mean: DVector::from_column_slice(mean),
+                whitening: inverse_lower(&root),
+            }),
+        })
     }
 
     /// log π(w), -∞ outside the support.
     pub fn log_density(&self, w: &[f64]) -> f64 {
-        let logs = self
-            .terms
-            .iter()
-            .map(|term| term.log_density(w[term.coordinate]));
-        logs.sum()
+        self.log_density_from(0, w)
     }
 
-    /// The part of log π(w) of coordinates `first` and on.
+    /// The part of log π(w) of coordinates `first` and on; a normal prior of all has no parts.
     pub fn log_density_from(&self, first: usize, w: &[f64]) -> f64 {
         let terms = self.terms.iter().filter(|term| term.coordinate >= first);
-        terms.map(|term| term.log_density(w[term.coordinate])).sum()
+        let logs: f64 = terms.map(|term| term.log_density(w[term.coordinate])).sum();
+        logs + self
+            .joint
+            .as_ref()
+            .map_or(0.0, |joint| joint.log_density(w))
     }
 
     /// The prior of a coordinate; `None` if flat.
@@ -283,14 +322,18 @@ impl Prior {
         self.terms.iter().find(|term| term.coordinate == coordinate)
     }
 
-    /// log π of one coordinate.
+    /// log π of one coordinate, of its term alone.
     pub fn log_density_of(&self, coordinate: usize, w: f64) -> f64 {
         self.term(coordinate)
             .map_or(0.0, |term| term.log_density(w))
     }
 
     /// Mean and precision of the prior of a coordinate, if that is normal on its own scale; (0, 0) if it is flat.
+    /// `None` too if it depends on other coordinates.
     pub fn normal(&self, coordinate: usize) -> Option<(f64, f64)> {
+        if self.joint.is_some() {
+            return None;
+        }
         match self.term(coordinate) {
             None => Some((0.0, 0.0)),
             Some(Term {

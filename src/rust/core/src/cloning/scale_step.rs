@@ -62,11 +62,13 @@ pub fn rescale(
     let (a, b) = (weigh(&square), weigh(&others));
     let at = deviation.coordinate;
     let from = w[at];
-    let log_density = |x: f64| {
+    let mut log_density = |x: f64| {
+        w[at] = x;
         let s = (x - from).exp();
-        prior.log_density_of(at, x) - 0.5 * s * s * a + s * b
+        prior.log_density(w) - 0.5 * s * s * a + s * b
     };
-    let (to, _) = slice(from, log_density(from), width, rng, log_density);
+    let here = log_density(from);
+    let (to, _) = slice(from, here, width, rng, log_density);
     w[at] = to;
     let mut scales = vec![1.0; moments.scales()];
     scales[position] = (to - from).exp();

@@ -112,15 +112,15 @@ impl Shift {
         if !delta.is_finite() {
             return 0.0;
         }
+        let (from, here) = (w[at], prior.log_density(w));
+        w[at] += delta;
         if normal.is_none() {
-            let log_ratio =
-                prior.log_density_of(at, w[at] + delta) - prior.log_density_of(at, w[at]);
-            let accepted = rng.random::<f64>().ln() < log_ratio;
-            if !accepted {
+            let log_ratio = prior.log_density(w) - here;
+            if log_ratio.is_nan() || rng.random::<f64>().ln() >= log_ratio {
+                w[at] = from;
                 return 0.0;
             }
         }
-        w[at] += delta;
         for (level, &ratio) in u.chunks_exact_mut(q * clones).zip(&self.ratios) {
             for u in level.chunks_exact_mut(q) {
                 u.iter_mut()

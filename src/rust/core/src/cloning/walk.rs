@@ -16,32 +16,32 @@ const TARGET: f64 = 0.3;
 /// the data say nothing.
 const WIDEST: f64 = 3.0;
 
-/// Where the likelihood is largest, and its curvature there.
+/// Where the posterior is thought to be, and how wide. Samplers are exact whatever it says; they are fast where it
+/// is right to an order of magnitude.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Mode {
+pub struct Guide {
     /// Unconstrained vector.
     pub w: Vec<f64>,
-    /// Its covariance with one copy of the data.
+    /// Its covariance.
     pub covariance: DMatrix<f64>,
 }
 
-impl Mode {
-    /// A width of slices for each coordinate: some standard deviations with K copies.
-    pub fn widths(&self, clones: usize) -> Vec<f64> {
-        let root = (clones as f64).sqrt();
+impl Guide {
+    /// A width of slices for each coordinate: two standard deviations.
+    pub fn widths(&self) -> Vec<f64> {
         let variances = self.covariance.diagonal();
         variances
             .iter()
             .map(|&variance| match variance.sqrt() {
-                sd if sd.is_finite() && sd > 0.0 => 2.0 * sd.min(WIDEST) / root,
+                sd if sd.is_finite() && sd > 0.0 => 2.0 * sd.min(WIDEST),
                 _ => 1.0,
             })
             .collect()
     }
 
-    /// A root of the covariance of some coordinates given the others, with K copies; a diagonal one where the
-    /// covariance matrix is not one.
-    pub fn conditional_root(&self, range: Range<usize>, clones: usize) -> DMatrix<f64> {
+    /// A root of the covariance of some coordinates given the others; a diagonal one where the covariance matrix is
+    /// not one.
+    pub fn conditional_root(&self, range: Range<usize>) -> DMatrix<f64> {
         let size = range.len();
         let part = |matrix: &DMatrix<f64>| {
             matrix
@@ -62,11 +62,10 @@ impl Mode {
             Ok(covariance) if usable(&covariance) => cholesky(&covariance).ok(),
             _ => None,
         };
-        let scale = 1.0 / (clones as f64).sqrt();
         match root {
-            Some(root) => root * scale,
+            Some(root) => root,
             None => {
-                let widths = self.widths(clones);
+                let widths = self.widths();
                 DMatrix::from_fn(size, size, |i, j| match i == j {
                     true => 0.5 * widths[range.start + i],
                     false => 0.0,
@@ -88,10 +87,10 @@ pub struct Walk {
 
 impl Walk {
     /// A walk of the coordinates `range`.
-    pub fn new(mode: &Mode, range: Range<usize>, clones: usize) -> Self {
+    pub fn new(guide: &Guide, range: Range<usize>) -> Self {
         let size = range.len().max(1) as f64;
         Walk {
-            root: mode.conditional_root(range.clone(), clones),
+            root: guide.conditional_root(range.clone()),
             range,
             log_scale: (2.38 / size.sqrt()).ln(),
             steps: 0.0,

@@ -18,10 +18,12 @@
 
 use nalgebra::DMatrix;
 
+use super::family::{Block, BlockTerms};
 use super::fixed_effects::cross;
 use super::pirls::{multiply, multiply_transposed, Modes};
 use super::problem::{Criterion, Problem};
 use crate::error::{Error, Result};
+use crate::mixed::basis::dot;
 use crate::mixed::factor::Factor;
 use crate::mixed::working::{add_effects, fixed_products, LevelBlocks};
 use crate::shard::{map_slices, BLOCK_ROWS};
@@ -39,6 +41,9 @@ pub struct Laplace<'a> {
     rows: Vec<f64>,
     /// ZΛa of each row.
     along: Vec<f64>,
+    /// ds/dκ and dW/dκ of each row, if κ is free.
+    score_slopes: Vec<f64>,
+    weight_slopes: Vec<f64>,
     /// a, and vectors of its size.
     adjoint: Vec<f64>,
     projected: Vec<f64>,
@@ -53,6 +58,7 @@ impl<'a> Laplace<'a> {
     pub fn new(problem: &'a Problem<'a>, threads: usize) -> Result<Self> {
         let modes = Modes::new(problem, threads)?;
         let (n, size) = (problem.rows.len(), modes.u.len());
+        let shapes = vec![0.0; if problem.shape_is_free() { n } else { 0 }];
         Ok(Laplace {
             modes,
             at: None,
@@ -60,6 +66,8 @@ impl<'a> Laplace<'a> {
             has_covariances: false,
             rows: vec![0.0; n],
             along: vec![0.0; n],
+            score_slopes: shapes.clone(),
+            weight_slopes: shapes,
             adjoint: vec![0.0; size],
             projected: vec![0.0; size],
         })
@@ -162,29 +170,20 @@ impl<'a> Laplace<'a> {
     fn leverage_slopes(&mut self) -> f64 {
         self.conditional_covariances();
         let (modes, covariances) = (&self.modes, &self.covariances);
-        let (problem, eta, slope) = (modes.problem, &modes.eta, &modes.slope);
-        let (rows, family) = (problem.rows, problem.family);
-        let (wants_shape, log_shape) = (problem.shape_is_free(), modes.log_shape);
-        let sums = map_slices(
-            rows.len(),
-            modes.threads,
-            [&mut self.rows[..]],
-            |range, [v]| {
-                v.fill(0.0);
-                modes
-                    .working
-                    .add_quadratic_forms(rows, covariances, range.clone(), v);
-                let mut sum = 0.0;
-                for (v, i) in v.iter_mut().zip(range) {
-                    if wants_shape {
-                        let (y, w) = (rows.response[i], rows.weight(i));
-                        sum += *v * family.shape_derivatives(y, w, eta[i], log_shape).weight;
-                    }
-                    *v *= slope[i];
-                }
-                sum
-            },
-        );
+        let (rows, shapes) = (modes.problem.rows, &self.weight_slopes);
+        let slices = [&mut self.rows[..]];
+        let sums = map_slices(rows.len(), modes.threads, slices, |range, [v]| {
+            v.fill(0.0);
+            modes
+                .working
+                .add_quadratic_forms(rows, covariances, range.clone(), v);
+            let along = shapes
+                .get(range.clone())
+                .map_or(0.0, |shapes| dot(v, shapes));
+            let slopes = &modes.slope[range];
+            v.iter_mut().zip(slopes).for_each(|(v, slope)| *v *= slope);
+            along
+        });
         sums.iter().sum()
     }
 
@@ -204,19 +203,17 @@ impl<'a> Laplace<'a> {
         modes.factor.solve(&mut self.adjoint);
     }
 
-    /// Writes t over v; returns Σ dℓ/dκ (kernels) - Σ (ZΛa) ds/dκ / 2.
+    /// Writes t over v; returns Σ (ZΛa) ds/dκ.
     fn total_scores(&mut self) -> f64 {
         let modes = &self.modes;
-        let problem = modes.problem;
-        let (rows, family) = (problem.rows, problem.family);
-        let (wants_shape, log_shape) = (problem.shape_is_free(), modes.log_shape);
+        let rows = modes.problem.rows;
         let starts = modes.starts();
         for (t, bounds) in starts.windows(2).enumerate() {
             let range = bounds[0]..bounds[1];
             let (from, to) = (&self.adjoint[range.clone()], &mut self.projected[range]);
             multiply(modes.factor.lambda(t), from, to);
         }
-        let effects = &self.projected;
+        let (effects, shapes) = (&self.projected, &self.score_slopes);
         let slices = [&mut self.rows[..], &mut self.along[..]];
         let sums = map_slices(rows.len(), modes.threads, slices, |range, [t, along]| {
             along.fill(0.0);
@@ -226,17 +223,43 @@ impl<'a> Laplace<'a> {
                     add_effects(term, range.start + block * BLOCK_ROWS, b, along);
                 }
             }
-            let mut sum = 0.0;
-            for ((t, along), i) in t.iter_mut().zip(along.iter()).zip(range) {
-                *t = modes.score[i] - 0.5 * (*t - modes.weight[i] * along);
-                if wants_shape {
-                    let (y, w) = (rows.response[i], rows.weight(i));
-                    let terms = family.shape_derivatives(y, w, modes.eta[i], log_shape);
-                    sum += terms.value - 0.5 * along * terms.score;
-                }
+            let (scores, weights) = (&modes.score[range.clone()], &modes.weight[range.clone()]);
+            let terms = scores.iter().zip(weights).zip(along.iter());
+            for (t, ((score, weight), along)) in t.iter_mut().zip(terms) {
+                *t = score - 0.5 * (*t - weight * along);
             }
-            sum
+            shapes.get(range).map_or(0.0, |shapes| dot(along, shapes))
         });
+        sums.iter().sum()
+    }
+
+    /// Writes ds/dκ and dW/dκ; returns Σ dℓ/dκ without constants. Nothing where κ is not free.
+    fn shape_slopes(&mut self) -> f64 {
+        let modes = &self.modes;
+        let (rows, family) = (modes.problem.rows, modes.problem.family);
+        if self.score_slopes.is_empty() {
+            return 0.0;
+        }
+        let slices = [&mut self.score_slopes[..], &mut self.weight_slopes[..]];
+        let sums = map_slices(
+            rows.len(),
+            modes.threads,
+            slices,
+            |range, [score, weight]| {
+                let block = Block {
+                    response: &rows.response[range.clone()],
+                    weights: rows.weights.map(|weights| &weights[range.clone()]),
+                    eta: &modes.eta[range],
+                    log_shape: modes.log_shape,
+                };
+                let mut to = BlockTerms {
+                    score,
+                    weight,
+                    ..BlockTerms::default()
+                };
+                family.shape_block(&block, &mut to)
+            },
+        );
         sums.iter().sum()
     }
 
@@ -298,16 +321,17 @@ impl Criterion for Laplace<'_> {
 
     fn gradient(&mut self, psi: &[f64], gradient: &mut [f64]) -> Result<f64> {
         let value = self.value(psi)?;
+        let kernels = self.shape_slopes();
         let weights = self.leverage_slopes();
         self.solve_adjoint();
-        let terms = self.total_scores();
+        let scores = self.total_scores();
         let (theta, rest) = gradient.split_at_mut(self.modes.problem.structure.parameters());
         self.covariance_scores(theta);
         let (beta, shape) = rest.split_at_mut(self.modes.problem.fixed_columns());
         beta.copy_from_slice(&self.fixed_scores());
         if let Some(shape) = shape.first_mut() {
             let constants = self.modes.constants.slope(self.modes.log_shape);
-            *shape = terms - 0.5 * weights + constants;
+            *shape = constants + kernels - 0.5 * (weights + scores);
         }
         gradient.iter_mut().for_each(|slope| *slope *= -2.0);
         Ok(value)

@@ -171,6 +171,9 @@ impl<'a> Modes<'a> {
             if observed.is_ok() && (settled || length <= CONVERGED) {
                 return Ok(());
             }
+            if observed.is_err() && length <= CONVERGED {
+                return Err(no_mode("the steps end where there is no maximum"));
+            }
             settled = observed.is_ok() && length <= QUADRATIC;
             objective = self.ascend(objective, length)?;
         }

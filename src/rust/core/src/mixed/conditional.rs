@@ -80,6 +80,65 @@ impl Factor {
         self.backward(&starts, effects, &mut tail);
     }
 
+    /// Replaces z by L⁻ᵀ z, for the factor of a model without fixed effects: N(0, (L Lᵀ)⁻¹) from N(0, I).
+    pub fn spread(&self, effects: &mut [f64]) {
+        let layout = &*self.layout;
+        let starts = self.starts();
+        let mut tail = vec![0.0; layout.size];
+        for &(term, start) in &layout.rest {
+            let values = &effects[starts[term]..starts[term + 1]];
+            tail[start..start + values.len()].copy_from_slice(values);
+        }
+        self.backward(&starts, effects, &mut tail);
+    }
+
+    /// Replaces u by z = Lᵀ u: the inverse of [`Factor::spread`].
+    pub fn whiten(&self, effects: &mut [f64]) {
+        let layout = &*self.layout;
+        let starts = self.starts();
+        let mut tail = vec![0.0; layout.size];
+        for &(term, start) in &layout.rest {
+            let values = &effects[starts[term]..starts[term + 1]];
+            tail[start..start + values.len()].copy_from_slice(values);
+        }
+        // Links only need later ones, which are still what they were.
+        for (link, factor) in layout.links.iter().zip(&self.links) {
+            let q = link.width;
+            for level in 0..link.levels {
+                let at = starts[link.term] + level * q;
+                let mut z = effects[at..at + q].to_vec();
+                let lower = &factor.diagonal[level * q * q..][..q * q];
+                for j in 0..q {
+                    z[j] = (j..q).map(|i| lower[j * q + i] * z[i]).sum();
+                }
+                for e in link.rows.range(level) {
+                    let x = tail[link.rows.indices[e] as usize];
+                    let row = &factor.rows[e * q..][..q];
+                    z.iter_mut().zip(row).for_each(|(z, l)| *z += l * x);
+                }
+                for (k, parent) in link.parents.iter().enumerate() {
+                    let Some((above, block)) = self.parent_block(link, factor, k, level) else {
+                        continue;
+                    };
+                    let other = &layout.links[parent.link];
+                    let from = &effects[starts[other.term] + above * other.width..];
+                    for (x, column) in from.iter().zip(block.chunks_exact(q)) {
+                        z.iter_mut().zip(column).for_each(|(z, l)| *z += l * x);
+                    }
+                }
+                effects[at..at + q].copy_from_slice(&z);
+            }
+        }
+        for &(term, start) in &layout.rest {
+            let to = &mut effects[starts[term]..starts[term + 1]];
+            for (j, z) in to.iter_mut().enumerate() {
+                let column = &self.tail.lower[(start + j) * self.tail.height..][..layout.random];
+                let below = column[start + j..].iter().zip(&tail[start + j..]);
+                *z = below.map(|(l, x)| l * x).sum();
+            }
+        }
+    }
+
     /// Replaces u by b = Λu; core terms in order, q values per level.
     pub fn to_original_scale(&self, effects: &mut [f64]) {
         let mut rest = effects;

@@ -293,10 +293,8 @@ impl<'a> Problem<'a> {
         if self.groups() > 1 {
             return None;
         }
-        let inverses = (0..self.statistics.terms()).map(|t| {
-            let inverse = factor.lambda(t).clone().try_inverse()?;
-            (inverse.amax() < MAX_REGULAR_INVERSE).then_some(inverse)
-        });
+        let terms = 0..self.statistics.terms();
+        let inverses = terms.map(|t| regular_inverse(factor.lambda(t)));
         let inverses: Vec<DMatrix<f64>> = inverses.collect::<Option<_>>()?;
         let mut sums = factor.diagonal_sums(self.reml);
         for (t, (sum, inverse)) in sums.iter_mut().zip(&inverses).enumerate() {
@@ -342,4 +340,10 @@ impl<'a> Problem<'a> {
         }
         Ok((slopes, dispersed))
     }
+}
+
+/// Λ⁻¹, unless Λ is nearly singular.
+pub(super) fn regular_inverse(lambda: &DMatrix<f64>) -> Option<DMatrix<f64>> {
+    let inverse = lambda.clone().try_inverse()?;
+    (inverse.amax() < MAX_REGULAR_INVERSE).then_some(inverse)
 }

@@ -11,9 +11,11 @@ use super::accumulate;
 use super::basis::Basis;
 use super::basis::BLOCK_ROWS;
 use super::conditioned::blocks;
+use super::criterion::regular_inverse;
 use super::cross_products::{cross_products, CrossProducts, Products, ResponseProducts};
 use super::factor::Factor;
 use super::rows::{Column, FixedColumns, Rows, TermRows};
+use super::score::Score;
 use super::selected_inverse::SelectedInverse;
 use super::structure::Structure;
 use crate::error::Result;
@@ -165,26 +167,12 @@ impl Working {
         to: &mut [f64],
     ) {
         for (term, diagonal) in rows.terms.iter().zip(&blocks.diagonal) {
-            let q = term.columns.len();
-            if let [Column::One] = term.columns[..] {
-                let codes = &term.codes[range.clone()];
-                let both = to.iter_mut().zip(codes);
-                both.for_each(|(to, &code)| *to += diagonal[code as usize - 1]);
-                continue;
-            }
-            for (to, i) in to.iter_mut().zip(range.clone()) {
-                let block = &diagonal[(term.codes[i] as usize - 1) * q * q..][..q * q];
-                *to += form(term, term, block, i);
-            }
+            add_forms(term, diagonal, range.clone(), to);
         }
         let pairs = self.pattern.pairs().iter().zip(&blocks.pairs);
         for ((pairs, values), positions) in pairs.zip(&self.positions) {
-            let (first, second) = (&rows.terms[pairs.first], &rows.terms[pairs.second]);
-            let size = first.columns.len() * second.columns.len();
-            for (to, i) in to.iter_mut().zip(range.clone()) {
-                let block = &values[positions[i] as usize * size..][..size];
-                *to += 2.0 * form(first, second, block, i);
-            }
+            let terms = [&rows.terms[pairs.first], &rows.terms[pairs.second]];
+            add_pair_forms(terms, values, positions, range.clone(), to);
         }
     }
 
@@ -205,19 +193,27 @@ impl Working {
     }
 
     /// Σ_l (ZᵀWZΛ S)_ll for each term, q × q: half the derivative of log |ΛᵀZᵀWZΛ + I| by Λ.
+    ///
+    /// ΛᵀZᵀWZΛ S = I - S, so that diagonal blocks suffice where every Λ_t is regular.
     pub(crate) fn log_det_slopes(
         &self,
         factor: &Factor,
         inverse: &SelectedInverse,
     ) -> Vec<Vec<f64>> {
-        super::score::Score::of(
-            &self.pattern,
-            factor,
-            inverse,
-            &self.products,
-            &self.response,
-        )
-        .log_det
+        let regular = (0..self.pattern.terms()).map(|t| {
+            let lambda = regular_inverse(factor.lambda(t))?;
+            let q = lambda.nrows();
+            let mut rest = DMatrix::identity(q, q) * self.pattern.levels()[t] as f64;
+            for block in inverse.diagonal(t).chunks_exact(q * q) {
+                rest.iter_mut().zip(block).for_each(|(rest, s)| *rest -= s);
+            }
+            Some(lambda.tr_mul(&rest).as_slice().to_vec())
+        });
+        let regular: Option<Vec<Vec<f64>>> = regular.collect();
+        regular.unwrap_or_else(|| {
+            let (products, response) = (&self.products, &self.response);
+            Score::of(&self.pattern, factor, inverse, products, response).log_det
+        })
     }
 }
 
@@ -251,15 +247,38 @@ pub fn add_effects(term: &TermRows, start: usize, b: &[f64], to: &mut [f64]) {
     }
 }
 
-/// z_aᵀ C z_b of a row, C q_a × q_b column-major.
-#[inline(always)]
-fn form(a: &TermRows, b: &TermRows, block: &[f64], row: usize) -> f64 {
-    let columns = block.chunks_exact(a.columns.len()).zip(&b.columns);
-    let along = columns.map(|(column, right)| {
-        let left = column.iter().zip(&a.columns);
-        right.at(row) * left.map(|(c, left)| c * left.at(row)).sum::<f64>()
-    });
-    along.sum()
+/// Adds zᵀCz, C symmetric.
+fn add_forms(term: &TermRows, blocks: &[f64], range: Range<usize>, to: &mut [f64]) {
+    let q = term.columns.len();
+    for (a, left) in term.columns.iter().enumerate() {
+        for (b, right) in term.columns.iter().enumerate().skip(a) {
+            let (at, times) = (a * q + b, if a == b { 1.0 } else { 2.0 });
+            for (to, i) in to.iter_mut().zip(range.clone()) {
+                let c = blocks[(term.codes[i] as usize - 1) * q * q + at];
+                *to += times * left.at(i) * right.at(i) * c;
+            }
+        }
+    }
+}
+
+/// Adds 2 z_aᵀ C z_b of two terms.
+fn add_pair_forms(
+    [first, second]: [&TermRows; 2],
+    blocks: &[f64],
+    positions: &[u32],
+    range: Range<usize>,
+    to: &mut [f64],
+) {
+    let (qa, qb) = (first.columns.len(), second.columns.len());
+    for (b, right) in second.columns.iter().enumerate() {
+        for (a, left) in first.columns.iter().enumerate() {
+            let at = b * qa + a;
+            for (to, i) in to.iter_mut().zip(range.clone()) {
+                let c = blocks[positions[i] as usize * qa * qb + at];
+                *to += 2.0 * left.at(i) * right.at(i) * c;
+            }
+        }
+    }
 }
 
 /// L S Rᵀ for every block.

@@ -4,7 +4,7 @@ use ember_core::cloning::chains::{Draws, Settings};
 use ember_core::cloning::gibbs::{ClonedGaussian, Gibbs};
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::prior::{Density, Prior, Scale, Term};
-use ember_core::cloning::walk::Mode;
+use ember_core::cloning::walk::Guide;
 use ember_core::mixed::cross_products::{cross_products, CrossProducts};
 use ember_core::mixed::rows::{Column, FixedColumns, Rows, TermRows};
 use ember_core::mixed::structure::Structure;
@@ -150,14 +150,16 @@ impl Case {
     }
 }
 
-/// The mode in w and its covariance by the delta method.
-fn mode(data: &OneWay) -> Mode {
+/// The mode in w and the covariance of so many clones by the delta method.
+fn guide(data: &OneWay, clones: usize) -> Guide {
     let [mu, sigma_sq, tau_sq] = data.maximum();
     let slopes = [1.0, 0.5 / sigma_sq, 0.5 / tau_sq];
     let inverse = data.inverse_information();
-    Mode {
+    Guide {
         w: vec![mu, 0.5 * sigma_sq.ln(), 0.5 * tau_sq.ln()],
-        covariance: DMatrix::from_fn(3, 3, |i, j| slopes[i] * slopes[j] * inverse[(i, j)]),
+        covariance: DMatrix::from_fn(3, 3, |i, j| {
+            slopes[i] * slopes[j] * inverse[(i, j)] / clones as f64
+        }),
     }
 }
 
@@ -165,11 +167,11 @@ fn mode(data: &OneWay) -> Mode {
 fn clones_bring_the_maximum_and_the_inverse_information() {
     let data = OneWay::new(100, 2, 0.5, 0.2, 4);
     let case = Case::new(&data, &priors());
-    let mode = mode(&data);
     let inverse = data.inverse_information();
     for clones in [50, 400] {
+        let guide = guide(&data, clones);
         let draws = sample(&settings(2000), 3, |_, _| {
-            Gibbs::new(case.model(clones), &mode, mode.w.clone())
+            Gibbs::new(case.model(clones), &guide, guide.w.clone())
         });
         for (at, maximum) in data.maximum().into_iter().enumerate() {
             let x = values(&draws, at);
@@ -199,13 +201,13 @@ fn clones_are_copies_of_the_data() {
         let (group, each) = (i % (12 * copies), i / (12 * copies));
         *y = data.y[each * 12 + group % 12];
     }
-    let mode = mode(&data);
+    let guide = guide(&data, copies);
     let (one, all) = (Case::new(&data, &priors()), Case::new(&copied, &priors()));
     let cloned = sample(&settings(6000), 3, |_, _| {
-        Gibbs::new(one.model(copies), &mode, mode.w.clone())
+        Gibbs::new(one.model(copies), &guide, guide.w.clone())
     });
     let stacked = sample(&settings(6000), 3, |_, _| {
-        Gibbs::new(all.model(1), &mode, mode.w.clone())
+        Gibbs::new(all.model(1), &guide, guide.w.clone())
     });
     for at in 0..3 {
         agree(&cloned, &stacked, at);
@@ -236,13 +238,13 @@ fn a_ridge_is_crossed_and_does_not_shrink() {
         .sum::<f64>()
         / 100.0;
     let half = 0.5 * (0.5 * total).ln();
-    let mode = Mode {
+    let guide = Guide {
         w: vec![mean(&data.y), half, half],
         covariance: DMatrix::identity(3, 3),
     };
     let spreads = [1, 50].map(|clones| {
         let mut draws = sample(&settings(4000), 3, |_, _| {
-            Gibbs::new(case.model(clones), &mode, mode.w.clone())
+            Gibbs::new(case.model(clones), &guide, guide.w.clone())
         });
         let size = effective_size(&draws, 1);
         assert!(size > 60.0, "{clones}: {size} effective draws on the ridge");
@@ -265,14 +267,14 @@ fn a_ridge_is_crossed_and_does_not_shrink() {
 fn threads_do_not_change_a_bit() {
     let data = OneWay::new(20, 2, 0.5, 0.2, 4);
     let case = Case::new(&data, &priors());
-    let mode = mode(&data);
+    let guide = guide(&data, 7);
     let draws = |threads| {
         let settings = Settings {
             threads,
             ..settings(50)
         };
         sample(&settings, 3, |_, _| {
-            Gibbs::new(case.model(7), &mode, mode.w.clone())
+            Gibbs::new(case.model(7), &guide, guide.w.clone())
         })
     };
     assert!(draws(1) == draws(2));

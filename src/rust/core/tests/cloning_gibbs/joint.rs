@@ -7,7 +7,7 @@ use ember_core::cloning::chains::Sampler;
 use ember_core::cloning::gibbs::{ClonedGaussian, Gibbs};
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::prior::{Density, Prior, Scale, Term};
-use ember_core::cloning::walk::Mode;
+use ember_core::cloning::walk::Guide;
 use ember_core::mixed::criterion::KnownDeviation;
 use ember_core::mixed::cross_products::cross_products;
 use ember_core::mixed::rows::{Column, FixedColumns, Rows, TermRows};
@@ -223,7 +223,7 @@ fn gibbs_leaves_the_posterior_as_it_is() {
             Layout::new(&structure, &levels, 2, groups, None, &design.known, false).unwrap();
         let prior = Prior::new(&layout, &priors(&layout)).unwrap();
         let mut w = vec![0.0; layout.coordinates()];
-        let mode = Mode {
+        let guide = Guide {
             w: w.clone(),
             covariance: DMatrix::identity(w.len(), w.len()) * 0.2,
         };
@@ -253,7 +253,7 @@ fn gibbs_leaves_the_posterior_as_it_is() {
                 prior: &prior,
                 clones: 1,
             };
-            let mut sampler = Gibbs::new(model, &mode, w).unwrap();
+            let mut sampler = Gibbs::new(model, &guide, w).unwrap();
             sampler.settle();
             sampler.sweep(&mut rng).unwrap();
             w = sampler.coordinates().to_vec();

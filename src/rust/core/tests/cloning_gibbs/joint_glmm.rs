@@ -5,7 +5,7 @@ use ember_core::cloning::chains::Sampler;
 use ember_core::cloning::clones::{ClonedGlmm, Clones};
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::prior::Prior;
-use ember_core::cloning::walk::Mode;
+use ember_core::cloning::walk::Guide;
 use ember_core::glmm::family::Family;
 use ember_core::nalgebra::DMatrix;
 use ember_core::rng::stream;
@@ -45,7 +45,7 @@ fn clones_leave_the_posterior_as_it_is() {
         let layout = Layout::new(&structure, &levels, 2, 1, Some(1.0), &[], shape).unwrap();
         let prior = Prior::new(&layout, &priors(&layout)).unwrap();
         let mut w = vec![0.0; layout.coordinates()];
-        let mode = Mode {
+        let guide = Guide {
             w: w.clone(),
             covariance: DMatrix::identity(w.len(), w.len()) * 0.2,
         };
@@ -77,7 +77,7 @@ fn clones_leave_the_posterior_as_it_is() {
                 shape: None,
                 clones: 1,
             };
-            let sampler = Clones::new(model, &mode, &w).unwrap();
+            let sampler = Clones::new(model, &guide, &w).unwrap();
             let mut sampler = sampler.with_effects(&u).unwrap();
             sampler.settle();
             sampler.sweep(&mut rng).unwrap();

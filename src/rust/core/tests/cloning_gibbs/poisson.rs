@@ -5,7 +5,7 @@ use ember_core::cloning::chains::Settings;
 use ember_core::cloning::clones::{ClonedGlmm, Clones};
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::prior::{Density, Prior, Scale, Term};
-use ember_core::cloning::walk::Mode;
+use ember_core::cloning::walk::Guide;
 use ember_core::glmm::family::Family;
 use ember_core::nalgebra::DMatrix;
 use ember_core::rng::stream;
@@ -33,7 +33,10 @@ fn log_likelihood(design: &Design, family: &Family, y: &[f64], w: &[f64]) -> f64
         let nodes = (0..=steps).map(|k| {
             let u = f64::from(k) * h - end;
             let rows = (level..design.n).step_by(GROUPS);
-            let logs = rows.map(|i| family.log_density(y[i], 1.0, fixed[i] + deviation * u, 0.0));
+            let logs = rows.map(|i| {
+                let trials = design.weights.as_ref().map_or(1.0, |weights| weights[i]);
+                family.log_density(y[i], trials, fixed[i] + deviation * u, 0.0)
+            });
             logs.sum::<f64>() - 0.5 * u * u
         });
         let nodes: Vec<f64> = nodes.collect();
@@ -62,7 +65,13 @@ fn maximum(design: &Design, family: &Family, y: &[f64]) -> (Vec<f64>, DMatrix<f6
             (other - same) / (4.0 * h * h)
         });
         covariance = information.try_inverse().unwrap();
-        let step = &covariance * gradient;
+        let mut step = &covariance * gradient;
+        let moves = |step: &DMatrix<f64>| -> Vec<(usize, f64)> {
+            step.iter().copied().enumerate().collect()
+        };
+        while at(&moves(&step)) < at(&[]) - 1e-9 {
+            step *= 0.5;
+        }
         w.iter_mut().zip(step.iter()).for_each(|(w, s)| *w += s);
     }
     (w, covariance)
@@ -72,7 +81,10 @@ fn maximum(design: &Design, family: &Family, y: &[f64]) -> (Vec<f64>, DMatrix<f6
 fn clones_bring_the_maximum_and_the_inverse_information() {
     for (distribution, link) in [("poisson", "log"), ("binomial", "logit")] {
         let family = Family::from_names(distribution, link).unwrap();
-        let design = design();
+        let mut design = design();
+        if distribution == "binomial" {
+            design.weights = Some(vec![6.0; design.n]);
+        }
         let mut rng = stream(1, 0);
         let u = effects(&design, &mut rng);
         let lambda = DMatrix::from_element(1, 1, 0.8);
@@ -105,16 +117,16 @@ fn clones_bring_the_maximum_and_the_inverse_information() {
         off.iter_mut()
             .zip(covariance.diagonal().iter())
             .for_each(|(w, v)| *w += v.sqrt());
-        let mode = Mode {
+        let guide = Guide {
             w: off.clone(),
-            covariance: covariance.clone(),
+            covariance: &covariance / clones as f64,
         };
         let draws = |threads| {
             let settings = Settings {
                 threads,
                 ..settings(800)
             };
-            sample(&settings, 3, |_, _| Clones::new(model, &mode, &off))
+            sample(&settings, 3, |_, _| Clones::new(model, &guide, &off))
         };
         let all = draws(2);
         assert!(all == draws(1), "threads change the draws");

@@ -3,7 +3,8 @@
 use ember_core::glmm::family::Family;
 use ember_core::glmm::laplace::Laplace;
 use ember_core::glmm::problem::{Criterion, Parameters, Problem};
-use ember_core::mixed::rows::Column;
+use ember_core::mixed::rows::{Column, FixedColumns, Rows, TermRows};
+use ember_core::mixed::structure::Structure;
 use ember_core::nalgebra::{DMatrix, DVector};
 
 use crate::models::{Data, EFFECTS, FAMILIES};
@@ -129,9 +130,7 @@ fn the_curvature_of_the_fixed_effects_is_that_of_the_weighted_model() {
         laplace.value(&psi).unwrap();
         let z = scaled_effects(&problem, &problem.parameters(&psi).theta);
         let x = DMatrix::from_fn(rows.len(), 3, |i, j| match rows.fixed {
-            ember_core::mixed::rows::FixedColumns::Dense { values, .. } => {
-                values[j * rows.len() + i]
-            }
+            FixedColumns::Dense { values, .. } => values[j * rows.len() + i],
             _ => 0.0,
         });
         let x = x * problem.basis().matrix();
@@ -141,4 +140,110 @@ fn the_curvature_of_the_fixed_effects_is_that_of_the_weighted_model() {
         let expected = x.tr_mul(&v.lu().solve(&x).unwrap());
         assert!((laplace.fixed_curvature() - &expected).amax() < 1e-10 * expected.amax());
     }
+}
+
+/// Compressed columns of a dense matrix.
+fn compress(values: &[f64], n: usize) -> (Vec<i32>, Vec<i32>, Vec<f64>) {
+    let (mut starts, mut rows, mut entries) = (vec![0], Vec::new(), Vec::new());
+    for column in values.chunks_exact(n) {
+        for (i, &x) in column.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+            rows.push(i as i32);
+            entries.push(x);
+        }
+        starts.push(rows.len() as i32);
+    }
+    (starts, rows, entries)
+}
+
+#[test]
+fn a_sparse_model_matrix_changes_nothing() {
+    let (distribution, link) = FAMILIES[8];
+    let data = Data::new(Family::new(distribution, link).unwrap(), EFFECTS[3]);
+    let (rows, structure) = (data.rows(), data.structure());
+    let FixedColumns::Dense { values, columns } = rows.fixed else {
+        panic!("the example is dense");
+    };
+    let (starts, indices, entries) = compress(values, rows.len());
+    let sparse = Rows {
+        fixed: FixedColumns::Sparse {
+            columns,
+            starts: &starts,
+            rows: &indices,
+            values: &entries,
+        },
+        ..rows.clone()
+    };
+    let here = Parameters {
+        theta: data.theta(),
+        beta: vec![0.3, -0.4, 0.2],
+        shape: Some(1.7),
+    };
+    let there = Parameters {
+        theta: vec![0.7, -0.2, 0.6, 0.3],
+        beta: vec![1.3, 0.4, -0.5],
+        shape: Some(2.7),
+    };
+    let found = [&rows, &sparse].map(|rows| {
+        let problem = Problem::new(rows, data.family, &structure, None).unwrap();
+        let mut laplace = Laplace::new(&problem, 1).unwrap();
+        let (psi, other) = (problem.locate(&here), problem.locate(&there));
+        let mut gradient = vec![0.0; psi.len()];
+        let value = laplace.gradient(&psi, &mut gradient).unwrap();
+        let way = psi.iter().zip(&other).zip(&gradient);
+        let along: f64 = way.map(|((a, b), slope)| slope * (b - a)).sum();
+        let t = problem.basis().matrix().try_inverse().unwrap();
+        [
+            value,
+            along,
+            (t.transpose() * laplace.fixed_curvature() * t).sum(),
+        ]
+    });
+    for (dense, sparse) in found[0].iter().zip(&found[1]) {
+        assert!(
+            (dense - sparse).abs() < 1e-10 * dense.abs(),
+            "{dense} {sparse}"
+        );
+    }
+}
+
+#[test]
+fn threads_do_not_change_bits() {
+    // Long enough for several shards.
+    let n = 40_000;
+    let hash = |i: usize| (i as f64 * 0.618_034).fract();
+    let y: Vec<f64> = (0..n).map(|i| f64::from(u8::from(hash(i) > 0.4))).collect();
+    let x: Vec<f64> = (0..2 * n)
+        .map(|i| if i < n { 1.0 } else { hash(7 * i) })
+        .collect();
+    let codes = [50, 7]
+        .map(|levels| -> Vec<i32> { (0..n).map(|i| (i * 31 / 7 % levels) as i32 + 1).collect() });
+    let term = |k: usize, levels: usize| TermRows {
+        codes: &codes[k],
+        levels,
+        columns: vec![Column::One, Column::Values(&x[n..])],
+    };
+    let rows = Rows {
+        response: &y,
+        offset: None,
+        weights: None,
+        fixed: FixedColumns::Dense {
+            values: &x,
+            columns: 2,
+        },
+        terms: vec![term(0, 50), term(1, 7)],
+        dispersion: None,
+    };
+    let structure = Structure::full(&[2, 2]);
+    let (distribution, link) = FAMILIES[0];
+    let family = Family::new(distribution, link).unwrap();
+    let problem = Problem::new(&rows, family, &structure, None).unwrap();
+    let psi = [0.5, 0.1, 0.4, 0.3, -0.1, 0.2, 20.0, 3.0];
+    let results = [1, 2, 3].map(|threads| {
+        let mut laplace = Laplace::new(&problem, threads).unwrap();
+        let mut gradient = vec![0.0; psi.len()];
+        let value = laplace.gradient(&psi, &mut gradient).unwrap();
+        gradient.push(value);
+        gradient.iter().map(|x| x.to_bits()).collect::<Vec<u64>>()
+    });
+    assert!(results[0] == results[1] && results[0] == results[2]);
 }

@@ -129,19 +129,19 @@ fn log_normal_cdf(eta: f64) -> Tail {
     if eta < NORMAL_TAIL {
         return log_normal_tail(-eta);
     }
-    let cdf = 0.5 * erfc(-eta * FRAC_1_SQRT_2);
-    let upper = 0.5 * erfc(eta * FRAC_1_SQRT_2);
+    let smaller = 0.5 * erfc(eta.abs() * FRAC_1_SQRT_2);
+    let (cdf, value) = if eta > 0.0 {
+        (1.0 - smaller, (-smaller).ln_1p())
+    } else {
+        (smaller, smaller.ln())
+    };
     let mills = normal_density(eta) / cdf;
     if mills == 0.0 {
         return CERTAIN;
     }
     let sum = eta + mills;
     Tail {
-        value: if eta > 0.0 {
-            (-upper).ln_1p()
-        } else {
-            cdf.ln()
-        },
+        value,
         first: mills,
         second: -mills * sum,
         third: -mills * (1.0 - sum * (sum + mills)),

@@ -28,6 +28,16 @@ impl BlockTerms<'_> {
     fn slices(&mut self) -> [&mut [f64]; 4] {
         [self.value, self.score, self.weight, self.slope]
     }
+
+    /// Writes the terms of a row that somebody wants.
+    #[inline(always)]
+    fn write(&mut self, row: usize, terms: [f64; 4]) {
+        for (to, term) in self.slices().into_iter().zip(terms) {
+            if let Some(to) = to.get_mut(row) {
+                *to = term;
+            }
+        }
+    }
 }
 
 /// Largest argument of the vector exponential.
@@ -76,6 +86,27 @@ impl Family {
         }
     }
 
+    /// Writes the derivatives of kernel, score and weight with respect to log shape (`slope` must be empty); returns the
+    /// sum of those of the kernels.
+    pub fn shape_block(&self, rows: &Block, to: &mut BlockTerms) -> f64 {
+        let (mut sum, mut first) = (0.0, 0);
+        if let (Distribution::NegativeBinomial, Link::Log) = (self.distribution, self.link) {
+            let terms = OddsShape {
+                shift: rows.log_shape,
+                shape: rows.log_shape.exp(),
+            };
+            (sum, first) = dispatch(Isa::best(), BlockKernel { rows, to, terms });
+        }
+        for i in first..rows.eta.len() {
+            let weight = rows.weights.map_or(1.0, |weights| weights[i]);
+            let (y, eta) = (rows.response[i], rows.eta[i]);
+            let terms = self.shape_derivatives(y, weight, eta, rows.log_shape);
+            sum += terms.value;
+            to.write(i, [terms.value, terms.score, terms.weight, 0.0]);
+        }
+        sum
+    }
+
     fn vectors<T: VectorTerms>(&self, rows: &Block, to: &mut BlockTerms, terms: T) -> f64 {
         let (sum, done) = dispatch(Isa::best(), BlockKernel { rows, to, terms });
         sum + self.scalars(rows, to, done)
@@ -88,12 +119,7 @@ impl Family {
             let weight = rows.weights.map_or(1.0, |weights| weights[i]);
             let terms = self.derivatives(rows.response[i], weight, rows.eta[i], rows.log_shape);
             sum += terms.value;
-            let all = [terms.value, terms.score, terms.weight, terms.slope];
-            for (to, term) in to.slices().into_iter().zip(all) {
-                if let Some(to) = to.get_mut(i) {
-                    *to = term;
-                }
-            }
+            to.write(i, [terms.value, terms.score, terms.weight, terms.slope]);
         }
         sum
     }
@@ -112,29 +138,66 @@ struct Odds {
     failures: [f64; 2],
 }
 
+/// p, q = 1 - p and log(1 + e^z) of log odds z.
+#[inline(always)]
+fn odds<L: Lanes>(z: [L; 2]) -> [[L; 3]; 2] {
+    let (zero, one) = (L::splat(0.0), L::splat(1.0));
+    let e = exp([z[0].neg_abs(), z[1].neg_abs()]);
+    let mut terms = [[zero; 3]; 2];
+    for v in 0..2 {
+        let total = one + e[v];
+        let (large, small) = (one / total, e[v] / total);
+        let negative = z[v].less(zero);
+        let p = L::select(negative, small, large);
+        let q = L::select(negative, large, small);
+        terms[v] = [p, q, zero.max(z[v]) + log(total)];
+    }
+    terms
+}
+
 impl VectorTerms for Odds {
     #[inline(always)]
     fn of<L: Lanes>(&self, y: [L; 2], eta: [L; 2]) -> [[L; 4]; 2] {
-        let (zero, one, shift) = (L::splat(0.0), L::splat(1.0), L::splat(self.shift));
-        let z = [eta[0] - shift, eta[1] - shift];
-        let e = exp([z[0].neg_abs(), z[1].neg_abs()]);
-        let mut terms = [[zero; 4]; 2];
+        let shift = L::splat(self.shift);
+        let odds = odds([eta[0] - shift, eta[1] - shift]);
+        let mut terms = [[shift; 4]; 2];
         for v in 0..2 {
+            let [p, q, softplus] = odds[v];
             let f = y[v].mul_add(L::splat(self.failures[1]), L::splat(self.failures[0]));
-            let total = one + e[v];
-            let (large, small) = (one / total, e[v] / total);
-            let negative = z[v].less(zero);
-            let p = L::select(negative, small, large);
-            let q = L::select(negative, large, small);
-            // log(1 + e^z).
-            let softplus = zero.max(z[v]) + log(total);
             let n = y[v] + f;
-            let weight = n * large * small;
+            let weight = n * p * q;
             terms[v] = [
                 n.neg_mul_add(softplus, y[v] * eta[v]),
                 f.neg_mul_add(p, y[v] * q),
                 weight,
                 weight * (q - p),
+            ];
+        }
+        terms
+    }
+}
+
+/// Derivatives of the negative binomial's terms with respect to log k = shift; the slope is not used.
+#[derive(Clone, Copy)]
+struct OddsShape {
+    shift: f64,
+    shape: f64,
+}
+
+impl VectorTerms for OddsShape {
+    #[inline(always)]
+    fn of<L: Lanes>(&self, y: [L; 2], eta: [L; 2]) -> [[L; 4]; 2] {
+        let (shift, k) = (L::splat(self.shift), L::splat(self.shape));
+        let odds = odds([eta[0] - shift, eta[1] - shift]);
+        let mut terms = [[shift; 4]; 2];
+        for v in 0..2 {
+            let [p, q, softplus] = odds[v];
+            let n = y[v] + k;
+            terms[v] = [
+                k.neg_mul_add(softplus, n * p),
+                p * k.neg_mul_add(p, y[v] * q),
+                p * q * n.neg_mul_add(q - p, k),
+                p,
             ];
         }
         terms

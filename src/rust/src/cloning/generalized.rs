@@ -1,0 +1,123 @@
+//! Chains on the posterior of K clones of a generalised linear mixed model.
+
+use ember_core::cloning::cells::Cells;
+use ember_core::cloning::chains;
+use ember_core::cloning::clones::{ClonedGlmm, Clones};
+use ember_core::cloning::laplace_target::LaplaceTarget;
+use ember_core::cloning::mode::Mode;
+use ember_core::cloning::parameters::Layout;
+use ember_core::cloning::posterior::Posterior;
+use ember_core::cloning::walk::Guide;
+use ember_core::glmm::problem::Problem;
+use ember_core::mixed::criterion::Known;
+use extendr_api::prelude::*;
+
+use super::run::{copies, unknown_sampler, watched};
+use super::{read, write};
+use crate::convert::Result;
+use crate::glmm::read::Model;
+use crate::mixed::read::known;
+
+/// Chains on the posterior of so many clones of a generalised linear mixed model; see `native_clone_run()`.
+/// @noRd
+#[extendr]
+#[allow(clippy::too_many_arguments)]
+fn clone_run_glmm(
+    rows: List,
+    family: List,
+    structure: List,
+    known: Robj,
+    prior: List,
+    clones: i32,
+    sampler: &str,
+    start: List,
+    mcmc: List,
+) -> Result<List> {
+    let settings = read::settings(&mcmc)?;
+    let model = Model::read(&rows, &family, &structure, 1)?;
+    let rows = model.rows()?;
+    let problem = model.problem(&rows)?;
+    let layout = glmm_layout(&problem, &self::known(&known)?)?;
+    let prior = read::prior(&prior, &layout)?;
+    let w = layout.unconstrained(&read::start(&start, &layout)?);
+    let resume = read::resume(&mcmc, &layout)?;
+    let copies = copies(clones)?;
+    let target = LaplaceTarget::new(&problem, &layout, settings.threads)?;
+    let mode = Mode::find(&Posterior::new(target, &layout, &prior, copies), &w)?;
+    let guide = Guide {
+        w: mode.w.clone(),
+        covariance: mode.covariance.clone(),
+    };
+    let cells = Cells::new(&rows, &problem.basis().kept)?;
+    let cloned = ClonedGlmm {
+        cells: &cells,
+        family: &problem.family,
+        structure: problem.structure,
+        layout: &layout,
+        prior: &prior,
+        shape: problem.shape,
+        clones: copies,
+    };
+    let draws = match sampler {
+        "gibbs" => watched(&mcmc, &settings, |monitor| {
+            let start = |number: usize, _: &mut _| {
+                let from = resume.as_ref().and_then(|resume| resume.get(number));
+                Clones::new(cloned, &guide, from.unwrap_or(&guide.w))
+            };
+            chains::run(&settings, layout.naturals(), start, monitor)
+        })?,
+        _ => return Err(unknown_sampler(sampler).into()),
+    };
+    let mut pairs = write::draws(&draws);
+    pairs.push(("mode", write::mode(&mode, &layout).into()));
+    Ok(List::from_pairs(pairs))
+}
+
+/// The mode of the posterior of so many clones and its curvature, for a generalised linear mixed model by
+/// Laplace's approximation; see `native_clone_mode()`.
+/// @noRd
+#[extendr]
+#[allow(clippy::too_many_arguments)]
+fn clone_mode_glmm(
+    rows: List,
+    family: List,
+    structure: List,
+    known: Robj,
+    prior: List,
+    clones: i32,
+    start: List,
+    threads: i32,
+) -> Result<List> {
+    let model = Model::read(&rows, &family, &structure, 1)?;
+    let rows = model.rows()?;
+    let problem = model.problem(&rows)?;
+    let layout = glmm_layout(&problem, &self::known(&known)?)?;
+    let prior = read::prior(&prior, &layout)?;
+    let w = layout.unconstrained(&read::start(&start, &layout)?);
+    let target = LaplaceTarget::new(&problem, &layout, threads.max(1) as usize)?;
+    let mode = Mode::find(
+        &Posterior::new(target, &layout, &prior, copies(clones)?),
+        &w,
+    )?;
+    Ok(write::mode(&mode, &layout))
+}
+
+/// The layout of a generalised linear mixed model: the scale of Λ is 1.
+pub fn glmm_layout(problem: &Problem, known: &Known) -> ember_core::Result<Layout> {
+    let levels: Vec<usize> = problem.rows.terms.iter().map(|term| term.levels).collect();
+    Layout::new(
+        problem.structure,
+        &levels,
+        problem.fixed_columns(),
+        1,
+        Some(1.0),
+        &known.deviations,
+        problem.shape_is_free(),
+    )
+}
+
+extendr_module! {
+    mod generalized;
+    fn clone_run_glmm;
+    fn clone_mode_glmm;
+}
