@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::laplace::Laplace;
+use super::limits::unbounded_term;
 use super::modes::Modes;
 use super::problem::{Criterion, Parameters, Problem};
 use super::quadrature::AdaptiveQuadrature;
@@ -11,7 +12,10 @@ use super::separation::Separation;
 use super::start::{linear, start, Given};
 use super::verdict::{verdict, Verdict};
 use crate::em::{Flow, Progress, Settings, Status, Trace};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Times that the random effects of a start are made smaller before it is given up.
+const MAX_SHRINKINGS: usize = 6;
 
 /// Estimates and what is known about them.
 #[derive(Debug, Clone)]
@@ -75,6 +79,7 @@ pub fn fit(
     let statistics = start.statistics.clone();
     let mut space = Space::new(problem, linear(problem, &statistics)?);
     let mut laplace = Laplace::new(problem, plan.threads)?;
+    make_feasible(&mut laplace, &mut start.psi[..], space.thetas())?;
     if problem.shape_is_free() {
         measure_shape(&mut laplace, &start.psi, &mut start.hessian)?;
     }
@@ -107,6 +112,19 @@ pub fn fit(
     }
 }
 
+/// Shrinks the random effects of a start at which the criterion is undefined, until it is not.
+fn make_feasible(laplace: &mut Laplace, psi: &mut [f64], thetas: usize) -> Result<()> {
+    for _ in 0..MAX_SHRINKINGS {
+        match laplace.value(psi) {
+            Err(Error::Numerical { .. } | Error::NotPositiveDefinite { .. }) => {
+                psi[..thetas].iter_mut().for_each(|theta| *theta *= 0.3);
+            }
+            other => return other.map(|_| ()),
+        }
+    }
+    laplace.value(psi).map(|_| ())
+}
+
 /// Minimises the criterion by quadrature from what Laplace's approximation found; its steps are not counted.
 fn refine(
     quadrature: &mut AdaptiveQuadrature,
@@ -137,12 +155,20 @@ fn describe<C: Criterion + Modes>(
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Fit> {
     let verdict = verdict(problem, criterion, space, &mut found, settings.tol, monitor)?;
-    if let (Some(separation), Status::Converged | Status::IterationLimit | Status::Saddle { .. }) =
-        (&separation, &found.status)
-    {
+    let theta = &found.psi[..space.thetas()];
+    let message = match (&separation, unbounded_term(problem, theta)) {
+        (Some(separation), _) => Some(separation.message()),
+        (None, Some(_)) => Some(
+            "the response is the same in all rows of each level of a grouping factor, so the variance of its \
+             effects has no finite estimate"
+                .into(),
+        ),
+        (None, None) => None,
+    };
+    if let (Some(message), true) = (message, found.status != Status::Interrupted) {
         found.status = Status::Degenerate {
             component: 0,
-            message: separation.message(),
+            message,
         };
     }
     Ok(Fit {

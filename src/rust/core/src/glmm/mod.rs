@@ -14,6 +14,7 @@ mod groups;
 mod independent;
 mod integral;
 pub mod laplace;
+mod limits;
 pub mod modes;
 mod pirls;
 pub mod problem;

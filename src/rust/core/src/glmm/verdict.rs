@@ -6,6 +6,8 @@
 
 use nalgebra::{DMatrix, DVector};
 
+use super::limits::shape_is_endless;
+use super::modes::Modes;
 use super::problem::{Criterion, Problem};
 use super::search::{Found, Space};
 use crate::em::{Flow, Progress, Status};
@@ -22,6 +24,9 @@ const LONGEST: f64 = 1e-2;
 /// An eigenvalue of the Hessian smaller than this counts as zero: with unit diagonal it is 1 where a parameter is
 /// known as well as if all others were.
 const FLAT: f64 = 1e-7;
+
+/// Smaller eigenvalues are rounding.
+const NO_INFORMATION: f64 = 1e-14;
 
 /// Newton steps with the exact Hessian at the end.
 const POLISH: usize = 2;
@@ -56,9 +61,9 @@ pub struct Verdict {
 ///
 /// # Errors
 /// Those of the criterion.
-pub(super) fn verdict(
+pub(super) fn verdict<C: Criterion + Modes>(
     problem: &Problem,
-    criterion: &mut dyn Criterion,
+    criterion: &mut C,
     space: &Space,
     found: &mut Found,
     tol: f64,
@@ -68,6 +73,14 @@ pub(super) fn verdict(
     let thetas = space.thetas();
     let mut at_boundary = boundary(&space.linear, &found.psi[..thetas]);
     at_boundary.resize(k, false);
+    criterion.value(&found.psi)?;
+    if shape_is_endless(problem, &found.psi, &criterion.linear_predictor()) {
+        at_boundary[k - 1] = true;
+        // The criterion is flat to rounding in the shape: the others decide.
+        if let Status::Degenerate { .. } | Status::IterationLimit = found.status {
+            found.status = Status::Converged;
+        }
+    }
     let inside: Vec<usize> = (0..k).filter(|&i| !at_boundary[i]).collect();
     let hessian = match differences(criterion, space, found, &inside, monitor)? {
         Some(hessian) => hessian,
@@ -83,7 +96,7 @@ pub(super) fn verdict(
         polish(criterion, &spectrum, &inside, found, &mut gradient)?;
     }
     spectrum.measure(&gradient, &inside);
-    let psi_covariance = spectrum.inverse(&inside, k) * 2.0;
+    let psi_covariance = spectrum.covariance(&inside, thetas, k) * 2.0;
     let mut verdict = Verdict {
         distance: spectrum.distance,
         steepest: spectrum.steepest,
@@ -170,7 +183,28 @@ impl Spectrum {
             true => 1.0 / value,
             false => 0.0,
         });
-        let inner = &self.axes * DMatrix::from_diagonal(&inverted) * self.axes.transpose();
+        self.assemble(&inverted, inside, k)
+    }
+
+    /// H⁻¹, but where H is zero: nothing along rotations of Λ, which change nothing, and very much along fixed
+    /// effects, of which the data then say nothing.
+    fn covariance(&self, inside: &[usize], thetas: usize, k: usize) -> DMatrix<f64> {
+        let columns = self.axes.column_iter().zip(self.values.iter());
+        let inverted = columns.map(|(axis, &value)| {
+            let along = axis.iter().zip(inside).filter(|(_, &i)| i < thetas);
+            let rotation = along.map(|(a, _)| a * a).sum::<f64>() > 0.5;
+            match value.abs() > FLAT {
+                true => 1.0 / value,
+                false if rotation => 0.0,
+                false => 1.0 / value.abs().max(NO_INFORMATION),
+            }
+        });
+        let inverted = DVector::from_iterator(inside.len(), inverted);
+        self.assemble(&inverted, inside, k)
+    }
+
+    fn assemble(&self, inverted: &DVector<f64>, inside: &[usize], k: usize) -> DMatrix<f64> {
+        let inner = &self.axes * DMatrix::from_diagonal(inverted) * self.axes.transpose();
         let mut inverse = DMatrix::zeros(k, k);
         for (i, &a) in inside.iter().enumerate() {
             for (j, &b) in inside.iter().enumerate() {
