@@ -20,6 +20,7 @@ mod pirls;
 pub mod problem;
 pub mod profile;
 pub mod quadrature;
+pub mod refit;
 mod sample;
 mod search;
 pub mod separation;

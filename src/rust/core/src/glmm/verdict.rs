@@ -7,7 +7,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::limits::shape_is_endless;
-use super::modes::Modes;
+use super::modes::Approximation;
 use super::problem::{Criterion, Problem};
 use super::search::{Found, Space};
 use crate::em::{Flow, Progress, Status};
@@ -61,9 +61,9 @@ pub struct Verdict {
 ///
 /// # Errors
 /// Those of the criterion.
-pub(super) fn verdict<C: Criterion + Modes>(
+pub(super) fn verdict(
     problem: &Problem,
-    criterion: &mut C,
+    criterion: &mut dyn Approximation,
     space: &Space,
     found: &mut Found,
     tol: f64,
