@@ -60,8 +60,8 @@ native_glmm_profile <- function(fit, parameters, zetas, control, call) {
 }
 
 # Fits to `responses` (rows x responses, as the core takes them) from the estimates of `fit`:
-# `theta`, `beta` (one row per response), `shape`, `criterion`, `status`; fewer than asked for if the
-# user pressed Ctrl-C.
+# `theta`, `beta` (one row per response), `shape`, `criterion`, `status`; fewer than asked for if
+# the user pressed Ctrl-C.
 native_glmm_refit <- function(fit, responses, control, call) {
   start <- native_glmm_estimate(fit)[c("theta", "beta", "shape")]
   native_result(
