@@ -10,6 +10,19 @@ const EXCESS: f64 = 1e-4;
 /// A standard deviation above this, in units of the linear predictor, may be on its way to infinity.
 const WIDE: f64 = 10.0;
 
+/// Where the shape of a negative binomial stops growing, relative to the mean: beyond, its density loses its digits.
+const LARGEST: f64 = 1e6;
+
+/// The largest log shape worth a visit; infinite if there is no such limit.
+pub(super) fn largest_log_shape(problem: &Problem) -> f64 {
+    let negative_binomial = problem.family.distribution() == Distribution::NegativeBinomial;
+    if !(negative_binomial && problem.shape_is_free()) {
+        return f64::INFINITY;
+    }
+    let sum: f64 = problem.rows.response.iter().sum();
+    (LARGEST * (sum / problem.rows.len() as f64).max(1.0)).ln()
+}
+
 /// Whether a negative binomial's shape has gone so far that the distribution is a Poisson.
 pub(super) fn shape_is_endless(problem: &Problem, psi: &[f64], eta: &[f64]) -> bool {
     let negative_binomial = problem.family.distribution() == Distribution::NegativeBinomial;

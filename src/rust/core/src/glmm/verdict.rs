@@ -84,10 +84,7 @@ pub(super) fn verdict(
     let inside: Vec<usize> = (0..k).filter(|&i| !at_boundary[i]).collect();
     let hessian = match differences(criterion, space, found, &inside, monitor)? {
         Some(hessian) => hessian,
-        None => {
-            found.status = Status::Interrupted;
-            found.hessian.clone()
-        }
+        None => found.hessian.clone(),
     };
     let mut gradient = vec![0.0; k];
     found.value = criterion.gradient(&found.psi, &mut gradient)?;
@@ -272,7 +269,8 @@ fn polish(
     Ok(())
 }
 
-/// The Hessian inside by central differences of the gradient; `None` if the monitor says stop.
+/// The Hessian inside by central differences of the gradient; `None`, with the status that says why, if the monitor
+/// stops it or the criterion is undefined around the minimum.
 fn differences(
     criterion: &mut dyn Criterion,
     space: &Space,
@@ -284,7 +282,6 @@ fn differences(
     let mut units = vec![1.0; k];
     space.units(&found.psi, &mut units);
     let mut hessian = DMatrix::zeros(k, k);
-    let (mut above, mut below) = (vec![0.0; k], vec![0.0; k]);
     for &j in inside {
         let progress = Progress {
             iteration: found.iterations,
@@ -293,6 +290,7 @@ fn differences(
             distance: f64::NAN,
         };
         if monitor(&progress) == Flow::Stop {
+            found.status = Status::Interrupted;
             return Ok(None);
         }
         let error = (2.0 / found.hessian[(j, j)].abs()).sqrt();
@@ -300,26 +298,44 @@ fn differences(
         if !(step.is_finite() && step > 0.0) {
             step = LONGEST * units[j];
         }
-        let mut at = found.psi.clone();
-        at[j] = found.psi[j] + step;
-        criterion.gradient(&at, &mut above).map_err(undefined)?;
-        at[j] = found.psi[j] - step;
-        criterion.gradient(&at, &mut below).map_err(undefined)?;
         found.passes += 2;
-        for i in 0..k {
-            hessian[(i, j)] = (above[i] - below[i]) / (2.0 * step);
-        }
+        let column = difference(criterion, &found.psi, j, step)?;
+        let column = match column {
+            None => difference(criterion, &found.psi, j, 0.01 * step)?,
+            column => column,
+        };
+        let Some(column) = column else {
+            found.status = Status::Degenerate {
+                component: 0,
+                message: "the criterion is undefined right beside the estimates".into(),
+            };
+            return Ok(None);
+        };
+        hessian.column_mut(j).copy_from_slice(&column);
     }
     Ok(Some(linalg::symmetrized(&hessian)))
 }
 
-fn undefined(error: Error) -> Error {
-    match error {
-        Error::Argument { .. } | Error::Interrupted => error,
-        other => Error::Numerical {
-            message: format!("the criterion is undefined right beside the estimates: {other}"),
-        },
+/// A column of the Hessian; `None` where the criterion is undefined.
+fn difference(
+    criterion: &mut dyn Criterion,
+    psi: &[f64],
+    j: usize,
+    step: f64,
+) -> Result<Option<Vec<f64>>> {
+    let mut slopes = [vec![0.0; psi.len()], vec![0.0; psi.len()]];
+    for (slopes, side) in slopes.iter_mut().zip([1.0, -1.0]) {
+        let mut at = psi.to_vec();
+        at[j] += side * step;
+        match criterion.gradient(&at, slopes) {
+            Ok(_) => {}
+            Err(error @ (Error::Argument { .. } | Error::Interrupted)) => return Err(error),
+            Err(_) => return Ok(None),
+        }
     }
+    let [above, below] = &slopes;
+    let pairs = above.iter().zip(below);
+    Ok(Some(pairs.map(|(a, b)| (a - b) / (2.0 * step)).collect()))
 }
 
 /// A covariance of psi as that of (θ, β, log shape).
