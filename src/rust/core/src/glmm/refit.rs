@@ -31,7 +31,7 @@ pub fn refit(
     monitor: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<Refit>> {
     let n = problem.rows.len();
-    if responses.len() % n != 0 {
+    if !responses.len().is_multiple_of(n) {
         return Err(Error::Argument {
             argument: "data",
             message: "must give one response for each row of the fit".into(),
