@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::rng::stream;
 
-    /// A mixture of a narrow and a distant wide normal density.
+    /// A mixture of a narrow normal density and a wide one beside it.
     struct Two {
         at: f64,
         last: f64,
@@ -104,7 +104,7 @@ mod tests {
 
     fn log_density(x: f64) -> f64 {
         let part = |center: f64, sd: f64| (-0.5 * ((x - center) / sd).powi(2)).exp() / sd;
-        (0.3 * part(0.0, 0.1) + 0.7 * part(20.0, 5.0)).ln()
+        (0.3 * part(0.0, 0.1) + 0.7 * part(3.0, 2.0)).ln()
     }
 
     impl Curve for Two {
@@ -140,10 +140,10 @@ mod tests {
             let mean = sum / f64::from(draws);
             let variance = square / f64::from(draws) - mean * mean;
             let share = f64::from(narrow) / f64::from(draws);
-            assert!((mean - 14.0).abs() < 0.5, "{width} {mean}");
-            // 0.3 0.01 + 0.7 25 + 0.21 400
-            assert!((variance - 101.503).abs() < 3.5, "{width} {variance}");
-            assert!((share - 0.3).abs() < 0.025, "{width} {share}");
+            assert!((mean - 2.1).abs() < 0.1, "{width} {mean}");
+            // 0.3 0.01 + 0.7 4 + 0.21 9, and 0.3 P(|z| < 3) + 0.7 P(-1.65 < z < -1.35)
+            assert!((variance - 4.693).abs() < 0.12, "{width} {variance}");
+            assert!((share - 0.326_5).abs() < 0.035, "{width} {share}");
         }
     }
 }
