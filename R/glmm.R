@@ -101,6 +101,7 @@ glmm <- function(formula, data = NULL, family, weights, offset, subset,
   model <- glmm_model(formula, data, family, quoted, na.action, contrasts, caller, here)
   model[c("call", "control")] <- list(call, control)
   model$n_agq <- check_n_agq(n_agq, model, here)
+  model$method <- if (model$n_agq == 1L) "Laplace" else "quadrature"
   start <- check_glmm_start(start, model, here)
   rows <- model$rows
   model$rows <- NULL
@@ -146,7 +147,7 @@ glmm_model <- function(formula, data, family, quoted, na_action, contrasts, call
     random = design$random, structure = design$structure, rows = design$rows,
     family = family$family, distribution = distribution, weights = design$rows$weights,
     offset = design$rows$offset, na_action = attr(frame, "na.action"), known = nothing_known,
-    REML = FALSE, method = "profile"
+    REML = FALSE
   )
 }
 

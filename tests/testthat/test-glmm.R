@@ -111,3 +111,14 @@ test_that("weights multiply the log-density", {
     fit$criterion, glmm(y ~ x + (1 | g), twice, poisson())$criterion, tolerance = 1e-8
   )
 })
+
+test_that("a fit that did not end is a warning, and the fit knows it", {
+  data <- glmm_counts()
+  expect_warning(
+    fit <- glmm(z ~ x + (x | g), data, negative_binomial(), control = em_control(max_iter = 1)),
+    class = "ember_warning_iteration_limit"
+  )
+  expect_false(convergence(fit)$converged)
+  expect_output(print(fit), "NOT an optimum")
+  expect_output(print(convergence(fit)), "method \"Laplace\"")
+})
