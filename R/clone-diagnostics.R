@@ -45,7 +45,7 @@
 dc_diag <- function(fit, parameters = NULL) {
   call <- rlang::current_env()
   check_clone_fit(fit, call)
-  parameters <- monitored_parameters(parameters, parameter_names(fit), fit$table$name, call)
+  parameters <- monitored_parameters(parameters, parameter_names(fit), base_parameters(fit), call)
   rows <- lapply(fit$runs, function(run) diagnose_run(run$draws[, parameters, drop = FALSE]))
   table <- data.frame(n.clones = fit$clones, do.call(rbind, rows))
   structure(table, class = c("ember_dcdiag", "data.frame"))
@@ -108,7 +108,7 @@ joint_rhat <- function(draws) {
 dc_table <- function(fit, parameters = NULL) {
   call <- rlang::current_env()
   check_clone_fit(fit, call)
-  parameters <- monitored_parameters(parameters, parameter_names(fit), parameter_names(fit), call)
+  parameters <- monitored_parameters(parameters, parameter_names(fit), shown_parameters(fit), call)
   by_run <- lapply(fit$runs, function(run) describe_run(run, parameters))
   tables <- lapply(parameters, function(name) {
     table <- do.call(rbind, lapply(by_run, function(rows) rows[name, , drop = FALSE]))
@@ -259,25 +259,23 @@ plot_posterior_by_clones <- function(table, name, xlab = "Number of clones", yla
 
 # ---- dclone's generics, where that package is loaded
 
-#' @rdname dc_diag
-#' @param x,object A fit of [data_clone()].
-#' @param ... Passed on to `dc_diag()` and `dc_table()`.
+#' @noRd
 #' @rawNamespace S3method(dclone::dcdiag,ember_clone)
 dcdiag.ember_clone <- function(x, ...) {
   table <- dc_diag(x, ...)
   structure(table, class = c("ember_dcdiag", "dcdiag", "data.frame"))
 }
 
-#' @rdname dc_diag
+#' @noRd
 #' @rawNamespace S3method(dclone::dctable,ember_clone)
 dctable.ember_clone <- function(x, ...) {
   structure(dc_table(x, ...), class = c("ember_dctable", "dctable"))
 }
 
-#' @rdname dc_diag
+#' @noRd
 #' @rawNamespace S3method(dclone::nclones,ember_clone)
 nclones.ember_clone <- function(x, ...) max(x$clones)
 
-#' @rdname dc_diag
+#' @noRd
 #' @rawNamespace S3method(dclone::dcsd,ember_clone)
 dcsd.ember_clone <- function(object, ...) sqrt(diag(stats::vcov(object, ...)))

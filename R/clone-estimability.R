@@ -54,8 +54,9 @@
 estimability <- function(fit, parameters = NULL) {
   call <- rlang::current_env()
   check_clone_fit(fit, call)
-  base <- fit$table$name
-  parameters <- monitored_parameters(parameters, parameter_names(fit), base, call)
+  parameters <- monitored_parameters(
+    parameters, parameter_names(fit), base_parameters(fit), call
+  )
   draws <- stats::setNames(
     lapply(fit$runs, function(run) run$draws), paste(fit$clones)
   )

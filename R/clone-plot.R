@@ -85,7 +85,7 @@ plot_density <- function(chains, name, ...) {
   curves <- lapply(seq_len(ncol(chains)), function(k) stats::density(chains[, k]))
   total <- normal_curve(chains)
   graphics::plot(range(lapply(curves, `[[`, "x")), c(0, max(unlist(lapply(curves, `[[`, "y")))),
-    type = "n", las = 1, xlab = "", ylab = "Density", main = name, font.main = 1, ...
+    type = "n", yaxt = "n", xlab = "", ylab = "Density", main = name, font.main = 1, ...
   )
   graphics::lines(total$x, total$y, lty = 2, col = "grey30")
   for (k in seq_along(curves)) {
@@ -106,7 +106,7 @@ normal_curve <- function(values) {
 #' @export
 pairs.ember_clone <- function(x, parameters = NULL, clones = NULL, ...) {
   call <- rlang::current_env()
-  parameters <- monitored_parameters(parameters, parameter_names(x), x$table$name, call)
+  parameters <- monitored_parameters(parameters, parameter_names(x), base_parameters(x), call)
   draws <- chosen_draws(x, parameters, clones, call)$draws
   if (length(parameters) < 2L) {
     abort_argument("parameters", "must name at least two parameters.", NULL, call)

@@ -45,8 +45,9 @@ prior_targets <- function(table, random) {
     targets <- c(targets, list(rows))
     used <- used + nrow(own)
   }
-  if (any(table$kind == "shape")) {
-    targets <- c(targets, list(target_rows("shape", "shape", used + 1L)))
+  for (kind in intersect(c("shape", "level"), table$kind)) {
+    name <- if (kind == "level") "alpha" else kind
+    targets <- c(targets, list(target_rows(kind, name, used + 1L)))
   }
   do.call(rbind, targets)
 }
@@ -97,10 +98,13 @@ prior_row <- function(target, power, density, values) {
   )
 }
 
+# Parameters whose priors are on themselves, not on a log or a power.
+unscaled_kinds <- c("fixed", "correlation", "level")
+
 # The parameter on the scale of its prior, as users write it.
 scale_words <- function(target, power) {
   name <- target$name
-  if (target$kind %in% c("fixed", "correlation")) {
+  if (target$kind %in% unscaled_kinds) {
     return(name)
   }
   if (power == 0) {
@@ -195,12 +199,13 @@ targets_of <- function(expression, targets) {
     tau = kind == "deviation" & matches_term(name, "tau", targets),
     rho = kind == "correlation" & matches_term(name, "rho", targets),
     shape = kind == "shape" & name == "shape",
+    alpha = kind == "level" & name == "alpha",
     FALSE
   )
   if (any(chosen)) {
     first <- kind[chosen][[1L]]
     return(list(
-      targets = targets[chosen, ], power = if (first %in% c("fixed", "correlation")) 0 else power
+      targets = targets[chosen, ], power = if (first %in% unscaled_kinds) 0 else power
     ))
   }
   chosen <- kind == "fixed" & targets$name == label
@@ -276,6 +281,9 @@ density_words <- function() {
 
 # The distribution, in terms of w where the scale is a multiple of it.
 check_support <- function(left, right, formula, call) {
+  if (any(left$targets$kind == "level") && right$density != "normal") {
+    abort_support(formula, c(i = "The prior of the effects of levels is normal."), call)
+  }
   support <- prior_densities[[right$density]]$support
   correlation <- any(left$targets$kind == "correlation")
   if (xor(correlation, support == "correlation") && support != "any") {
@@ -356,7 +364,7 @@ abort_prior_scale <- function(expression, call) {
 
 # The prior must allow the start: a maximum outside it would never be found.
 check_prior_start <- function(prior, start, call) {
-  for (k in which(prior$density == "uniform")) {
+  for (k in which(prior$density == "uniform" & prior$left != "alpha")) {
     w <- start[[prior$index[[k]]]]
     value <- if (prior$power[[k]] == 0) w else exp(prior$power[[k]] * w)
     if (value < prior$a[[k]] || value > prior$b[[k]]) {

@@ -204,7 +204,7 @@ start_natural <- function(start, random, table) {
   })
   natural <- c(
     start$beta, if (any(table$kind == "residual")) sigma^2, unlist(blocks),
-    if (any(table$kind == "shape")) start$shape
+    if (any(table$kind == "shape")) start$shape, numeric(sum(table$kind == "level"))
   )
   stats::setNames(natural, table$name)
 }

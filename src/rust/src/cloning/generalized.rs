@@ -1,12 +1,15 @@
 //! Chains on the posterior of K clones of a generalised linear mixed model.
 
 use ember_core::cloning::cells::Cells;
-use ember_core::cloning::chains;
+use ember_core::cloning::chains::{self, Settings};
 use ember_core::cloning::clones::{ClonedGlmm, Clones};
+use ember_core::cloning::collapsed;
 use ember_core::cloning::laplace_target::LaplaceTarget;
 use ember_core::cloning::mode::Mode;
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::posterior::Posterior;
+use ember_core::cloning::prior::Prior;
+use ember_core::cloning::quadrature_target::QuadratureTarget;
 use ember_core::cloning::walk::Guide;
 use ember_core::glmm::problem::Problem;
 use ember_core::mixed::criterion::Known;
@@ -42,35 +45,86 @@ fn clone_run_glmm(
     let w = layout.unconstrained(&read::start(&start, &layout)?);
     let resume = read::resume(&mcmc, &layout)?;
     let copies = copies(clones)?;
-    let target = LaplaceTarget::new(&problem, &layout, settings.threads)?;
-    let mode = Mode::find(&Posterior::new(target, &layout, &prior, copies), &w)?;
-    let guide = Guide {
-        w: mode.w.clone(),
-        covariance: mode.covariance.clone(),
-    };
-    let cells = Cells::new(&rows, &problem.basis().kept)?;
-    let cloned = ClonedGlmm {
-        cells: &cells,
-        family: &problem.family,
-        structure: problem.structure,
+    let run = Run {
+        problem: &problem,
         layout: &layout,
         prior: &prior,
-        shape: problem.shape,
-        clones: copies,
+        copies,
+        w: &w,
+        resume: resume.as_deref(),
+        mcmc: &mcmc,
+        settings: &settings,
     };
-    let draws = match sampler {
-        "gibbs" => watched(&mcmc, &settings, |monitor| {
-            let start = |number: usize, _: &mut _| {
-                let from = resume.as_ref().and_then(|resume| resume.get(number));
-                Clones::new(cloned, &guide, from.unwrap_or(&guide.w))
-            };
-            chains::run(&settings, layout.naturals(), start, monitor)
-        })?,
-        _ => return Err(unknown_sampler(sampler).into()),
-    };
-    let mut pairs = write::draws(&draws);
-    pairs.push(("mode", write::mode(&mode, &layout).into()));
-    Ok(List::from_pairs(pairs))
+    match sampler {
+        "gibbs" => run.real_clones(),
+        "collapsed" => run.integrated(),
+        _ => Err(unknown_sampler(sampler).into()),
+    }
+}
+
+/// What chains need, whatever the sampler.
+struct Run<'a> {
+    problem: &'a Problem<'a>,
+    layout: &'a Layout,
+    prior: &'a Prior,
+    copies: usize,
+    /// Where the search for the mode begins.
+    w: &'a [f64],
+    resume: Option<&'a [Vec<f64>]>,
+    mcmc: &'a List,
+    settings: &'a Settings,
+}
+
+impl Run<'_> {
+    /// Chains that move the random effects of every clone.
+    fn real_clones(&self) -> Result<List> {
+        let (problem, layout, prior) = (self.problem, self.layout, self.prior);
+        let target = LaplaceTarget::new(problem, layout, self.settings.threads)?;
+        let mode = Mode::find(&Posterior::new(target, layout, prior, self.copies), self.w)?;
+        let guide = Guide {
+            w: mode.w.clone(),
+            covariance: mode.covariance.clone(),
+        };
+        let cells = Cells::new(problem.rows, &problem.basis().kept)?;
+        let cloned = ClonedGlmm {
+            cells: &cells,
+            family: &problem.family,
+            structure: problem.structure,
+            layout,
+            prior,
+            shape: problem.shape,
+            clones: self.copies,
+        };
+        let resume = self.resume;
+        let start = |number: usize, _: &mut _| {
+            let from = resume.and_then(|resume| resume.get(number));
+            Clones::new(cloned, &guide, from.unwrap_or(&guide.w))
+        };
+        let draws = watched(self.mcmc, self.settings, |monitor| {
+            chains::run(self.settings, layout.naturals(), start, monitor)
+        })?;
+        let mut pairs = write::draws(&draws);
+        pairs.push(("mode", write::mode(&mode, layout).into()));
+        Ok(List::from_pairs(pairs))
+    }
+
+    /// Chains on the posterior with the random effects integrated out by quadrature; `accuracy` says how well:
+    /// `list(nodes, error)`, the error that of the log-likelihood of one copy.
+    fn integrated(&self) -> Result<List> {
+        let (layout, prior) = (self.layout, self.prior);
+        let target = QuadratureTarget::new(self.problem, layout, self.copies, self.w)?;
+        let accuracy = target.accuracy();
+        let posterior = Posterior::new(target, layout, prior, self.copies);
+        let mode = Mode::find(&posterior, self.w)?;
+        let draws = watched(self.mcmc, self.settings, |monitor| {
+            collapsed::run(&posterior, &mode, self.resume, self.settings, monitor)
+        })?;
+        let mut pairs = write::draws(&draws);
+        pairs.push(("mode", write::mode(&mode, layout).into()));
+        let accuracy = list!(nodes = accuracy.nodes as i32, error = accuracy.error);
+        pairs.push(("accuracy", accuracy.into()));
+        Ok(List::from_pairs(pairs))
+    }
 }
 
 /// The mode of the posterior of so many clones and its curvature, for a generalised linear mixed model by

@@ -280,7 +280,7 @@ fn rotate_blocks(left: &DMatrix<f64>, from: &[f64], right: &DMatrix<f64>, to: &m
         left.mul_to(&nalgebra::DMatrixView::from_slice(from, qa, qb), &mut half);
         for c in 0..qb {
             for r in 0..qa {
-                to[c * qa + r] = (0..=c).map(|k| half[(r, k)] * right[(c, k)]).sum();
+                to[c * qa + r] = (0..qb).map(|k| half[(r, k)] * right[(c, k)]).sum();
             }
         }
     }
