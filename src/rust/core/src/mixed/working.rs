@@ -8,7 +8,6 @@ use std::ops::Range;
 use nalgebra::{DMatrix, DVector};
 
 use super::accumulate;
-use super::basis::Basis;
 use super::basis::BLOCK_ROWS;
 use super::conditioned::blocks;
 use super::criterion::regular_inverse;
@@ -41,12 +40,6 @@ pub struct LevelBlocks {
     pub diagonal: Vec<Vec<f64>>,
     /// For each of the pairs q_first × q_second.
     pub pairs: Vec<Vec<f64>>,
-}
-
-/// Blocks of weighted fixed effects: X̃ᵀWX̃, and for each term X̃ᵀWZ, p × q per level.
-pub struct FixedProducts {
-    pub gram: DMatrix<f64>,
-    pub blocks: Vec<Vec<f64>>,
 }
 
 impl Working {
@@ -215,17 +208,6 @@ impl Working {
             Score::of(&self.pattern, factor, inverse, products, response).log_det
         })
     }
-}
-
-/// X̃ᵀWX̃ and X̃ᵀWZ of the rows for other weights than theirs.
-pub fn fixed_products(rows: &Rows, basis: &Basis, weights: &[f64]) -> FixedProducts {
-    let weighted = Rows {
-        weights: Some(weights),
-        dispersion: None,
-        ..rows.clone()
-    };
-    let (gram, blocks) = accumulate::fixed_blocks(&weighted, basis);
-    FixedProducts { gram, blocks }
 }
 
 /// Adds Zb of a term to a block of rows.
