@@ -1,8 +1,9 @@
 //! Chains on the posterior of K clones of a generalised linear mixed model.
 
 use ember_core::cloning::cells::Cells;
-use ember_core::cloning::chains;
+use ember_core::cloning::chains::{self, Draws, Settings};
 use ember_core::cloning::clones::{ClonedGlmm, Clones};
+use ember_core::cloning::crossed_clones::CrossedClones;
 use ember_core::cloning::laplace_target::LaplaceTarget;
 use ember_core::cloning::mode::Mode;
 use ember_core::cloning::parameters::Layout;
@@ -58,19 +59,37 @@ fn clone_run_glmm(
         shape: problem.shape,
         clones: copies,
     };
-    let draws = match sampler {
-        "gibbs" => watched(&mcmc, &settings, |monitor| {
-            let start = |number: usize, _: &mut _| {
-                let from = resume.as_ref().and_then(|resume| resume.get(number));
-                Clones::new(cloned, &guide, from.unwrap_or(&guide.w))
-            };
-            chains::run(&settings, layout.naturals(), start, monitor)
-        })?,
-        _ => return Err(unknown_sampler(sampler).into()),
-    };
+    if sampler != "gibbs" {
+        return Err(unknown_sampler(sampler).into());
+    }
+    let draws = watched(&mcmc, &settings, |monitor| {
+        let from = |number| resume.as_ref().and_then(|resume| resume.get(number));
+        sample(&cloned, &problem, &guide, from, &settings, monitor)
+    })?;
     let mut pairs = write::draws(&draws);
     pairs.push(("mode", write::mode(&mode, &layout).into()));
     Ok(List::from_pairs(pairs))
+}
+
+/// Chains of real clones, each from its w or else the guide's.
+pub fn sample<'s>(
+    cloned: &ClonedGlmm,
+    problem: &Problem,
+    guide: &Guide,
+    from: impl Fn(usize) -> Option<&'s Vec<f64>> + Sync,
+    settings: &Settings,
+    monitor: &mut dyn FnMut(usize) -> bool,
+) -> ember_core::Result<Draws> {
+    let width = cloned.layout.naturals();
+    let start = |number| from(number).unwrap_or(&guide.w);
+    if cloned.cells.terms.len() == 1 {
+        let chain = |number: usize, _: &mut _| Clones::new(*cloned, guide, start(number));
+        chains::run(settings, width, chain, monitor)
+    } else {
+        let chain =
+            |number: usize, _: &mut _| CrossedClones::new(*cloned, problem, guide, start(number));
+        chains::run(settings, width, chain, monitor)
+    }
 }
 
 /// The mode of the posterior of so many clones and its curvature, for a generalised linear mixed model by

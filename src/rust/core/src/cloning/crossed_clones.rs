@@ -204,6 +204,22 @@ impl<'a> CrossedClones<'a> {
         b
     }
 
+    /// Draws the effects from their approximation, unless that is impossible.
+    pub fn spread_effects(&mut self, rng: &mut ChaCha8Rng) {
+        let size = self.point.modes.len();
+        for u in self.proposals.u.chunks_exact_mut(size) {
+            u.iter_mut().for_each(|z| *z = rng.sample(StandardNormal));
+            self.point.laplace.factor().spread(u);
+            u.iter_mut()
+                .zip(&self.point.modes)
+                .for_each(|(u, mode)| *u += mode);
+        }
+        self.evaluate(false);
+        if self.proposals.values.iter().all(|value| value.is_finite()) {
+            std::mem::swap(&mut self.effects, &mut self.proposals);
+        }
+    }
+
     /// Moves the effects on, `times` times, at the parameters that there are.
     pub fn refresh_effects(&mut self, times: usize, rng: &mut ChaCha8Rng) {
         for _ in 0..times {
