@@ -50,7 +50,8 @@ draw_table <- function(draws, thinned) {
   parts <- lapply(names, function(name) {
     chains <- chain_matrix(draws, name)[shown, , drop = FALSE]
     data.frame(
-      parameter = factor(name, names), chain = factor(rep(seq_len(ncol(chains)), each = nrow(chains))),
+      parameter = factor(name, names),
+      chain = factor(rep(seq_len(ncol(chains)), each = nrow(chains))),
       iteration = iterations, value = as.vector(chains)
     )
   })

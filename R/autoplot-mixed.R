@@ -2,7 +2,7 @@
 
 #' Plot a fitted mixed model with ggplot2
 #'
-#' @param object A fit of [lmm()], its [random effects][ranef.ember_mixed] or its
+#' @param object A fit of [lmm()] or [glmm()], its [random effects][ranef.ember_mixed] or its
 #'   [profile][profile.ember_mixed].
 #' @param what As in [plot()][plot.ember_mixed]; for a profile, `"zeta"` (the root of the change of
 #'   the criterion; its arms are straight for a quadratic profile) or `"density"` (of a parameter

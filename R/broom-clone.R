@@ -28,7 +28,8 @@ NULL
 tidy.ember_clone <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
   # nolint end
   table <- estimate_table(x)
-  kind <- c(ifelse(x$table$kind == "fixed", "fixed", "ran_pars"), rep("derived", length(x$derived)))
+  own <- x$table$kind[x$table$kind != "level"]
+  kind <- c(ifelse(own == "fixed", "fixed", "ran_pars"), rep("derived", length(x$derived)))
   out <- data.frame(
     effect = kind, term = rownames(table), estimate = table[, "Mean"],
     std.error = table[, "DC SD"], mc.error = table[, "MC error"], rhat = table[, "R hat"],

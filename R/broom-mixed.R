@@ -5,7 +5,7 @@
 #' The tables that package broom.mixed makes of lme4's fits, so that what is built on them
 #' (modelsummary, for instance) works on fits of [lmm()] and [glmm()] too.
 #'
-#' @param x A fit of [lmm()].
+#' @param x A fit of [lmm()] or [glmm()].
 #' @param effects What to list: `"fixed"` effects, `"ran_pars"` (standard deviations and
 #'   correlations of the random effects), `"ran_vals"` (random effects of every level),
 #'   `"ran_coefs"` (coefficients of every level).
@@ -27,8 +27,9 @@
 #'   `group`, `level` (where levels are listed), `term` (such as `sd__(Intercept)`), `estimate`,
 #'   `std.error`, `statistic`, `df`, `p.value`, `conf.low`, `conf.high`. `glance()`: one row with
 #'   `nobs`, `sigma`, `logLik`, `AIC`, `BIC`, `REMLcrit` or `deviance`, `df.residual`. `augment()`:
-#'   the data and `.fitted` (on the scale of the link, also in `.eta`, for fits of [glmm()]), `.resid`, `.hat`, `.cooksd`, `.fixed`, `.mu`, `.offset`, `.sqrtXwt`,
-#'   `.sqrtrwt`, `.weights`, `.wtres`; with `newdata` only `.fitted` and `.fixed`.
+#'   the data and `.fitted`, `.resid`, `.hat`, `.cooksd`, `.fixed`, `.mu`, `.offset`, `.sqrtXwt`,
+#'   `.sqrtrwt`, `.weights`, `.wtres` (for [glmm()] `.fitted` and `.fixed` are on the scale of the
+#'   link, and `.eta` is there too); with `newdata` only `.fitted` and `.fixed`.
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' tidy(fit, conf.int = TRUE)

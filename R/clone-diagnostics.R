@@ -4,13 +4,13 @@
 #'
 #' How the posterior changes with the number of clones: `dc_diag()` for all parameters together,
 #' `dc_table()` for each. If the parameters can be estimated, `lambda.max` falls like 1/K, and the
-#' posterior becomes normal. The definitions are those of package dclone, whose functions `dcdiag()`,
-#' `dctable()`, `dcsd()` and `nclones()` work on fits of [data_clone()] too.
+#' posterior becomes normal. The definitions are those of package dclone, whose functions
+#' `dcdiag()`, `dctable()`, `dcsd()` and `nclones()` work on fits of [data_clone()] too.
 #'
 #' @details
 #' With the M draws of all chains below each other, their mean m and covariance matrix S:
-#' * `lambda.max` is the largest eigenvalue of S (Lele, Nadeem and Schmuland 2010). It depends on the
-#'   units of the parameters: what counts is how it falls, see [estimability()].
+#' * `lambda.max` is the largest eigenvalue of S (Lele, Nadeem and Schmuland 2010). It depends on
+#'   the units of the parameters: what counts is how it falls, see [estimability()].
 #' * `ms.error` and `r.squared` compare the sorted squared distances \eqn{d_i = (x - m)'S^{-1}
 #'   (x - m)} with the quantiles \eqn{q_i} of the chi-squared distribution at \eqn{(i - 0.5)/M}:
 #'   the mean of \eqn{(d - q)^2}, and 1 minus the squared correlation. Both are small for a normal
@@ -45,7 +45,7 @@
 dc_diag <- function(fit, parameters = NULL) {
   call <- rlang::current_env()
   check_clone_fit(fit, call)
-  parameters <- monitored_parameters(parameters, parameter_names(fit), fit$table$name, call)
+  parameters <- monitored_parameters(parameters, parameter_names(fit), base_parameters(fit), call)
   rows <- lapply(fit$runs, function(run) diagnose_run(run$draws[, parameters, drop = FALSE]))
   table <- data.frame(n.clones = fit$clones, do.call(rbind, rows))
   structure(table, class = c("ember_dcdiag", "data.frame"))
@@ -108,7 +108,7 @@ joint_rhat <- function(draws) {
 dc_table <- function(fit, parameters = NULL) {
   call <- rlang::current_env()
   check_clone_fit(fit, call)
-  parameters <- monitored_parameters(parameters, parameter_names(fit), parameter_names(fit), call)
+  parameters <- monitored_parameters(parameters, parameter_names(fit), shown_parameters(fit), call)
   by_run <- lapply(fit$runs, function(run) describe_run(run, parameters))
   tables <- lapply(parameters, function(name) {
     table <- do.call(rbind, lapply(by_run, function(rows) rows[name, , drop = FALSE]))
@@ -124,9 +124,8 @@ describe_run <- function(run, parameters) {
   draws <- run$draws[, parameters, drop = FALSE]
   stacked <- as.matrix(draws)
   colnames(stacked) <- parameters
-  rhat <- if (coda::nchain(draws) < 2L) NA_real_ else {
-    coda::gelman.diag(draws, multivariate = FALSE)$psrf[, 1L]
-  }
+  rhat <- NA_real_
+  if (coda::nchain(draws) > 1L) rhat <- coda::gelman.diag(draws, multivariate = FALSE)$psrf[, 1L]
   data.frame(
     n.clones = run$clones, mean = colMeans(stacked), sd = apply(stacked, 2L, stats::sd),
     t(apply(stacked, 2L, stats::quantile, probs = table_quantiles)), r.hat = rhat,
@@ -157,13 +156,13 @@ as.data.frame.ember_dctable <- function(x, row.names = NULL, # nolint: object_na
 
 #' Plot diagnostics of data cloning
 #'
-#' `plot(dc_diag(fit))` draws how `lambda.max` falls with the number of clones, relative to its first
-#' value and beside 1/K, and the other diagnostics; `plot(dc_table(fit))` the posterior of every
-#' parameter by number of clones.
+#' `plot(dc_diag(fit))` draws how `lambda.max` falls with the number of clones, relative to its
+#' first value and beside 1/K, and the other diagnostics; `plot(dc_table(fit))` the posterior of
+#' every parameter by number of clones.
 #'
 #' @param x A value of [dc_diag()] or [dc_table()].
-#' @param which For diagnostics: `"lambda.max"`, `"ms.error"`, `"r.squared"`, `"r.hat"`; for a table:
-#'   names of parameters. By default all.
+#' @param which For diagnostics: `"lambda.max"`, `"ms.error"`, `"r.squared"`, `"r.hat"`; for a
+#'   table: names of parameters. By default all.
 #' @param log Logarithmic axes of the panel of `lambda.max`, as in [graphics::plot.default()].
 #' @param ... Passed on to [graphics::plot.default()].
 #' @returns `x`, invisibly.
@@ -184,13 +183,17 @@ plot.ember_dcdiag <- function(x, which = c("lambda.max", "ms.error", "r.squared"
   }
   which <- which[vapply(which, function(name) !all(is.na(x[[name]])), NA)]
   if (length(which) > 1L) {
-    old <- graphics::par(mfrow = grDevices::n2mfrow(length(which)), mar = c(3.2, 4, 2.1, 1), mgp = c(2, 0.6, 0))
+    old <- panel_layout(length(which))
     on.exit(graphics::par(old))
   }
   for (name in which) {
     if (name == "lambda.max") plot_shrinkage(x, log, ...) else plot_diagnostic(x, name, ...)
   }
   invisible(x)
+}
+
+panel_layout <- function(count) {
+  graphics::par(mfrow = grDevices::n2mfrow(count), mar = c(3.2, 4, 2.1, 1), mgp = c(2, 0.6, 0))
 }
 
 # lambda.max relative to its first value, and what 1/K makes of it.
@@ -231,7 +234,7 @@ plot.ember_dctable <- function(x, which = names(x), ...) {
     abort_argument("which", "must name parameters of the table.", c(i = quoted(names(x))), call)
   }
   if (length(which) > 1L) {
-    old <- graphics::par(mfrow = grDevices::n2mfrow(length(which)), mar = c(3.2, 4, 2.1, 1), mgp = c(2, 0.6, 0))
+    old <- panel_layout(length(which))
     on.exit(graphics::par(old))
   }
   for (name in which) plot_posterior_by_clones(x[[name]], name, ...)
@@ -256,25 +259,23 @@ plot_posterior_by_clones <- function(table, name, xlab = "Number of clones", yla
 
 # ---- dclone's generics, where that package is loaded
 
-#' @rdname dc_diag
-#' @param x,object A fit of [data_clone()].
-#' @param ... Passed on to `dc_diag()` and `dc_table()`.
+#' @noRd
 #' @rawNamespace S3method(dclone::dcdiag,ember_clone)
 dcdiag.ember_clone <- function(x, ...) {
   table <- dc_diag(x, ...)
   structure(table, class = c("ember_dcdiag", "dcdiag", "data.frame"))
 }
 
-#' @rdname dc_diag
+#' @noRd
 #' @rawNamespace S3method(dclone::dctable,ember_clone)
 dctable.ember_clone <- function(x, ...) {
   structure(dc_table(x, ...), class = c("ember_dctable", "dctable"))
 }
 
-#' @rdname dc_diag
+#' @noRd
 #' @rawNamespace S3method(dclone::nclones,ember_clone)
 nclones.ember_clone <- function(x, ...) max(x$clones)
 
-#' @rdname dc_diag
+#' @noRd
 #' @rawNamespace S3method(dclone::dcsd,ember_clone)
 dcsd.ember_clone <- function(object, ...) sqrt(diag(stats::vcov(object, ...)))

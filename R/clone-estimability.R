@@ -54,8 +54,9 @@
 estimability <- function(fit, parameters = NULL) {
   call <- rlang::current_env()
   check_clone_fit(fit, call)
-  base <- fit$table$name
-  parameters <- monitored_parameters(parameters, parameter_names(fit), base, call)
+  parameters <- monitored_parameters(
+    parameters, parameter_names(fit), base_parameters(fit), call
+  )
   draws <- stats::setNames(
     lapply(fit$runs, function(run) run$draws), paste(fit$clones)
   )
@@ -308,7 +309,11 @@ estimability_words <- function(verdict) {
   c(
     if (length(verdict$clones) < 2L) {
       "Estimability is not known: it takes at least two numbers of clones."
-    } else if (isFALSE(verdict$estimable)) stalled_words(verdict) else shrinking_words(verdict),
+    } else if (isFALSE(verdict$estimable)) {
+      stalled_words(verdict)
+    } else {
+      shrinking_words(verdict)
+    },
     if (length(boundary) > 0L) boundary_words(boundary)
   )
 }

@@ -7,8 +7,8 @@
 # standard deviations and the inverse hyperbolic tangents of its partial correlations (column by
 # column), log shape.
 
-# One row per natural parameter: name, kind ("fixed", "residual", "variance", "covariance",
-# "shape"), block (number of the random term) and row, column (effects) of its covariance matrix.
+# One row per natural parameter: name, kind ("fixed", "residual", "variance", "covariance", "shape",
+# "level"), block (number of the random term) and row, column (effects) of its covariance matrix.
 parameter_table <- function(fixed, random, has_sigma, has_shape) {
   single <- sum(lengths(lapply(random, `[[`, "names"))) == 1L
   # The core takes the terms by grouping factor, then by their first effect.
@@ -24,6 +24,14 @@ parameter_table <- function(fixed, random, has_sigma, has_shape) {
   )
   row.names(table) <- NULL
   table
+}
+
+# The parameters of the model without smoothing: an effect for each level of a term, no variance.
+independent_table <- function(fixed, term) {
+  rbind(
+    plain_parameters(fixed, "fixed"), plain_parameters("sigma_sq", "residual"),
+    plain_parameters(paste0("alpha[", term$levels, "]"), "level")
+  )
 }
 
 plain_parameters <- function(name, kind) {

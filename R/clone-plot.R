@@ -106,7 +106,7 @@ normal_curve <- function(values) {
 #' @export
 pairs.ember_clone <- function(x, parameters = NULL, clones = NULL, ...) {
   call <- rlang::current_env()
-  parameters <- monitored_parameters(parameters, parameter_names(x), x$table$name, call)
+  parameters <- monitored_parameters(parameters, parameter_names(x), base_parameters(x), call)
   draws <- chosen_draws(x, parameters, clones, call)$draws
   if (length(parameters) < 2L) {
     abort_argument("parameters", "must name at least two parameters.", NULL, call)

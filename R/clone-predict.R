@@ -19,6 +19,9 @@
 #'   example 0.036 instead of 0.050), and intervals are somewhat too short. It is here for
 #'   comparison.
 #'
+#' A standard deviation that is estimated at the boundary, zero (see [estimability()]), is kept at
+#' its estimate by both.
+#'
 #' @param object A fit of [data_clone()].
 #' @param method `"conditional"` or `"note"`, see Details.
 #' @param level Coverage of the intervals: quantiles of the draws.
@@ -29,8 +32,8 @@
 #' @param ... Not used.
 #' @returns `ranef()`: as for [lmm()][ranef.ember_mixed], a list with a data frame for each grouping
 #'   factor, a row per level and a column per effect: means of the draws. Each has attributes
-#'   `postVar` (effects x effects x levels, covariances of the draws), `lower` and `upper` (limits of
-#'   the intervals, of the shape of the data frame). `as.data.frame()`: columns `grpvar`, `term`,
+#'   `postVar` (effects x effects x levels, covariances of the draws), `lower` and `upper` (limits
+#'   of the intervals, of the shape of the data frame). `as.data.frame()`: columns `grpvar`, `term`,
 #'   `grp`, `condval`, `condsd`, `lower`, `upper`. `plot()` and `autoplot()` draw a caterpillar.
 #' @references
 #' Hamilton, J. D. (1986). A standard error for the estimated state vector of a state-space model.
@@ -62,9 +65,8 @@ predictive_draws <- function(fit, method, n_draws, seed, call) {
   if (fit$sampler == "independent") {
     abort_argument("object", "has no distribution of random effects to predict from.", NULL, call)
   }
-  warn_predicted(fit, call)
-  run <- fit$runs[[length(fit$runs)]]
-  w <- unconstrained_draws(base_draws(run, fit$table), fit$table)
+  check_predictable(fit, call)
+  law <- estimator_law(fit)
   chains <- if (method == "note") min(fit$mcmc$chains, n_draws) else 1
   mcmc <- list(
     iterations = ceiling(n_draws / chains),
@@ -73,18 +75,36 @@ predictive_draws <- function(fit, method, n_draws, seed, call) {
     progress = fit$control$progress
   )
   native_clone_predict(
-    mixed_rows(fit), fit$distribution, fit$structure, fit$known, colMeans(w),
-    run$clones * stats::cov(w), method, mcmc, call
+    mixed_rows(fit), fit$distribution, fit$structure, fit$known, law$mean, law$covariance, method,
+    mcmc, call
   )
 }
 
-warn_predicted <- function(fit, call) {
+check_predictable <- function(fit, call) {
   if (isFALSE(estimability(fit)$estimable)) {
-    ember_warn(
-      "The parameters cannot be estimated, so predictions depend on the prior.", "not_estimable",
-      c(i = "`estimability()` says which."), call
+    ember_abort(
+      "Random effects cannot be predicted: their parameters cannot be estimated.", "not_estimable",
+      c(i = "`estimability()` says which, and what can be estimated."), call
     )
   }
+}
+
+# The normal distribution of the estimator on the unconstrained scale: list(mean, covariance). A
+# standard deviation at the boundary has no such distribution and stays at its estimate.
+estimator_law <- function(fit) {
+  run <- fit$runs[[length(fit$runs)]]
+  natural <- base_draws(run, fit$table)
+  w <- unconstrained_draws(natural, fit$table)
+  mean <- colMeans(w)
+  covariance <- run$clones * stats::cov(w)
+  estimates <- colMeans(natural)
+  for (name in boundary_variances(fit)) {
+    j <- if (name == "sigma_sq") "log_sigma" else log_deviation_names(name)
+    mean[[j]] <- log(estimates[[name]]) / 2
+    covariance[j, ] <- covariance[, j] <- 0
+    covariance[j, j] <- 1e-8
+  }
+  list(mean = mean, covariance = covariance)
 }
 
 # The effects of one grouping factor as a data frame of means, with the rest as attributes.
@@ -191,7 +211,9 @@ predict.ember_clone <- function(object, newdata = NULL,
     )
   }
   chosen <- selected_effects(object, re.form, call)
-  rows <- if (is.null(newdata)) own_rows(object, chosen) else {
+  rows <- if (is.null(newdata)) {
+    own_rows(object, chosen)
+  } else {
     new_rows(object, newdata, chosen, na.action, allow.new.levels, FALSE, call)
   }
   drawn <- predictive_draws(object, method, n_draws, seed, call)

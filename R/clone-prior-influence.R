@@ -120,7 +120,8 @@ print.ember_prior_influence <- function(x, digits = 2L, ...) {
   for (label in unique(x$prior)) {
     own <- x[x$prior == label, ]
     cat("Shift of the estimates with the prior \"", label, "\", in standard errors:\n", sep = "")
-    cells <- tapply(own$shift, list(factor(own$parameter, unique(own$parameter)), own$n.clones), sum)
+    names <- factor(own$parameter, unique(own$parameter))
+    cells <- tapply(own$shift, list(names, own$n.clones), sum)
     colnames(cells) <- paste("K =", clones)
     print(cells, digits = digits)
     last <- own[own$n.clones == max(clones), ]

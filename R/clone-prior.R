@@ -45,8 +45,9 @@ prior_targets <- function(table, random) {
     targets <- c(targets, list(rows))
     used <- used + nrow(own)
   }
-  if (any(table$kind == "shape")) {
-    targets <- c(targets, list(target_rows("shape", "shape", used + 1L)))
+  for (kind in intersect(c("shape", "level"), table$kind)) {
+    name <- if (kind == "level") "alpha" else kind
+    targets <- c(targets, list(target_rows(kind, name, used + 1L)))
   }
   do.call(rbind, targets)
 }
@@ -97,10 +98,13 @@ prior_row <- function(target, power, density, values) {
   )
 }
 
+# Parameters whose priors are on themselves, not on a log or a power.
+unscaled_kinds <- c("fixed", "correlation", "level")
+
 # The parameter on the scale of its prior, as users write it.
 scale_words <- function(target, power) {
   name <- target$name
-  if (target$kind %in% c("fixed", "correlation")) {
+  if (target$kind %in% unscaled_kinds) {
     return(name)
   }
   if (power == 0) {
@@ -148,34 +152,35 @@ prior_left <- function(expression, targets, call) {
 
 # A function of a parameter: log(), a power, a reciprocal or a root. NULL if it is something else.
 scaled_left <- function(expression, targets, call) {
-  if (!is.call(expression)) {
+  operator <- if (is.call(expression)) operator_of(expression) else ""
+  operands <- c("(" = 1L, log = 1L, sqrt = 1L, "^" = 2L, "/" = 2L)
+  if (!operator %in% names(operands) || length(expression) - 1L != operands[[operator]]) {
     return(NULL)
   }
-  inside <- function(part) prior_left(part, targets, call)
-  operator <- operator_of(expression)
-  scaled <- function(left, factor) {
-    if (left$power == 0) abort_prior_scale(expression, call)
-    left$power <- left$power * factor
-    left
-  }
+  inside <- expression[[if (operator == "/") 3L else 2L]]
   if (operator == "(") {
-    return(inside(expression[[2L]]))
+    return(prior_left(inside, targets, call))
   }
-  if (operator == "log" && length(expression) == 2L) {
-    left <- inside(expression[[2L]])
-    if (left$power == 0) abort_prior_scale(expression, call)
+  factor <- scale_factor(operator, expression)
+  if (is.null(factor)) {
+    return(NULL)
+  }
+  left <- prior_left(inside, targets, call)
+  if (left$power == 0) abort_prior_scale(expression, call)
+  if (operator == "log") {
     return(list(targets = left$targets, power = 0, multiplier = left$power))
   }
-  if (operator == "sqrt") {
-    return(scaled(inside(expression[[2L]]), 0.5))
-  }
-  if (operator == "^" && is_number(expression[[3L]]) && expression[[3L]] != 0) {
-    return(scaled(inside(expression[[2L]]), expression[[3L]]))
-  }
-  if (operator == "/" && identical(expression[[2L]], 1)) {
-    return(scaled(inside(expression[[3L]]), -1))
-  }
-  NULL
+  left$power <- left$power * factor
+  left
+}
+
+# What an operator does to the power of a parameter; NULL if it is none that a prior may have.
+scale_factor <- function(operator, expression) {
+  switch(operator,
+    log = 1, sqrt = 0.5,
+    "^" = if (is_number(expression[[3L]]) && expression[[3L]] != 0) expression[[3L]],
+    "/" = if (identical(expression[[2L]], 1)) -1
+  )
 }
 
 # The parameters that an expression names, and the power of exp(w) that it is; NULL if none.
@@ -194,12 +199,13 @@ targets_of <- function(expression, targets) {
     tau = kind == "deviation" & matches_term(name, "tau", targets),
     rho = kind == "correlation" & matches_term(name, "rho", targets),
     shape = kind == "shape" & name == "shape",
+    alpha = kind == "level" & name == "alpha",
     FALSE
   )
   if (any(chosen)) {
     first <- kind[chosen][[1L]]
     return(list(
-      targets = targets[chosen, ], power = if (first %in% c("fixed", "correlation")) 0 else power
+      targets = targets[chosen, ], power = if (first %in% unscaled_kinds) 0 else power
     ))
   }
   chosen <- kind == "fixed" & targets$name == label
@@ -244,9 +250,9 @@ prior_right <- function(expression, env, call) {
 }
 
 prior_values <- function(expression, arguments, env, call) {
-  template <- as.function(c(
-    stats::setNames(rep(list(quote(expr = )), length(arguments)), arguments), list(NULL)
-  ))
+  template <- rlang::new_function(
+    stats::setNames(rep(list(rlang::missing_arg()), length(arguments)), arguments), NULL
+  )
   matched <- tryCatch(
     as.list(match.call(template, expression))[-1L],
     error = function(cnd) list()
@@ -275,6 +281,9 @@ density_words <- function() {
 
 # The distribution, in terms of w where the scale is a multiple of it.
 check_support <- function(left, right, formula, call) {
+  if (any(left$targets$kind == "level") && right$density != "normal") {
+    abort_support(formula, c(i = "The prior of the effects of levels is normal."), call)
+  }
   support <- prior_densities[[right$density]]$support
   correlation <- any(left$targets$kind == "correlation")
   if (xor(correlation, support == "correlation") && support != "any") {
@@ -284,7 +293,9 @@ check_support <- function(left, right, formula, call) {
       "`lkj()` is a prior of correlations: `rho ~ lkj(2)`."
     }), call)
   }
-  if (left$power == 0) on_real_line(left, right, formula, call) else {
+  if (left$power == 0) {
+    on_real_line(left, right, formula, call)
+  } else {
     on_half_line(right, formula, call)
   }
 }
@@ -353,7 +364,7 @@ abort_prior_scale <- function(expression, call) {
 
 # The prior must allow the start: a maximum outside it would never be found.
 check_prior_start <- function(prior, start, call) {
-  for (k in which(prior$density == "uniform")) {
+  for (k in which(prior$density == "uniform" & prior$left != "alpha")) {
     w <- start[[prior$index[[k]]]]
     value <- if (prior$power[[k]] == 0) w else exp(prior$power[[k]] * w)
     if (value < prior$a[[k]] || value > prior$b[[k]]) {

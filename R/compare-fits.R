@@ -3,14 +3,14 @@
 #' Compare fits of one model
 #'
 #' Puts estimates, standard errors and intervals of random effects of several fits side by side,
-#' whichever function made them: [lmm()], [glmm()], [data_clone()], lme4's `lmer()` and `glmer()`, or
-#' `glmmTMB()`. Variances have the names of [data_clone()].
+#' whichever function made them: [lmm()], [glmm()], [data_clone()], lme4's `lmer()` and `glmer()`,
+#' or `glmmTMB()`. Variances have the names of [data_clone()].
 #'
 #' @details
 #' Data cloning is maximum likelihood with a Monte Carlo error, which the table shows: compare it
 #' with `lmm(REML = FALSE)`. For a fit by restricted maximum likelihood the variances differ by more
-#' than that. So does, by an amount of order 1/K, the mean of a posterior that is still skewed with K
-#' clones; differences are also shown in standard errors.
+#' than that. So does, by an amount of order 1/K, the mean of a posterior that is still skewed with
+#' K clones; differences are also shown in standard errors.
 #'
 #' Standard errors of variances are those of the information matrix; `lmer()` and `glmer()` do not
 #' compute them (`NA`).
@@ -96,14 +96,14 @@ estimates_of <- function(fit) {
     table <- estimate_table(fit)
     return(estimate_rows(rownames(table), table[, "Mean"], table[, "DC SD"], table[, "MC error"]))
   }
-  fixed <- fixed_estimates(fit)
-  variances <- named_variances(fit)
+  variances <- c(named_variances(fit), shape = shape_of(fit))
   errors <- stats::setNames(rep(NA_real_, length(variances)), names(variances))
-  if (inherits(fit, "ember_lmm")) {
+  if (inherits(fit, "ember_mixed")) {
     known <- variance_errors(fit)
-    errors[intersect(names(known), names(errors))] <- known[intersect(names(known), names(errors))]
+    shared <- intersect(names(known), names(errors))
+    errors[shared] <- known[shared]
   }
-  rbind(fixed, estimate_rows(names(variances), variances, errors))
+  rbind(fixed_estimates(fit), estimate_rows(names(variances), variances, errors))
 }
 
 estimate_rows <- function(parameter, estimate, error, mc_error = NA_real_) {
@@ -129,46 +129,83 @@ fixed_estimates <- function(fit) {
 named_variances <- function(fit) {
   blocks <- VarCorr(fit)
   if (inherits(fit, "glmmTMB")) blocks <- blocks$cond
-  sc <- attr(blocks, "sc")
-  has_residual <- isTRUE(attr(blocks, "useSc")) && !is.null(sc)
-  if (inherits(fit, "glmmTMB")) has_residual <- stats::family(fit)$family == "gaussian"
+  gaussian <- stats::family(fit)$family == "gaussian"
   single <- sum(vapply(blocks, ncol, 0L)) == 1L
   parts <- Map(function(block, label) {
     group <- sub("\\.[0-9]+$", "", label)
     table <- block_table(list(group = group, names = colnames(block)), 1L, single)
     stats::setNames(block[cbind(table$row, table$column)], table$name)
   }, blocks, names(blocks))
-  c(if (has_residual) c(sigma_sq = sc^2), do.call(c, unname(parts)))
+  c(if (gaussian) c(sigma_sq = stats::sigma(fit)^2), do.call(c, unname(parts)))
 }
 
-# Standard errors of the variances of a fit of lmm(), by the delta method from the covariance of
-# theta and log sigma.
+# The shape of a negative binomial or Gamma response; NULL for others.
+shape_of <- function(fit) {
+  if (inherits(fit, "ember_mixed")) {
+    return(fit$shape)
+  }
+  name <- stats::family(fit)$family
+  if (name == "Gamma") {
+    return(1 / stats::sigma(fit)^2)
+  }
+  if (!grepl("^(nbinom2|Negative Binomial)", name)) {
+    return(NULL)
+  }
+  if (inherits(fit, "glmmTMB")) stats::sigma(fit) else lme4::getME(fit, "glmer.nb.theta")
+}
+
+# Standard errors of the variances and the shape of a fit of ember, by the delta method from the
+# covariance of theta and log sigma (or log shape).
 variance_errors <- function(fit) {
   if (length(fit$singular) > 0L || length(fit$dispersion) > 1L || length(fit$known$term) > 0L) {
     return(numeric())
   }
-  covariance <- tryCatch(
-    native_mixed_satterthwaite(fit, rlang::caller_env())$covariance,
-    ember_error = function(cnd) matrix(0, 0L, 0L)
-  )
-  has_sigma <- is.null(fit$known$sigma)
-  point <- c(fit$theta, if (has_sigma) log(fit$sigma))
-  if (nrow(covariance) != length(point)) {
+  linear <- inherits(fit, "ember_lmm")
+  # What is estimated beside theta.
+  last <- if (linear) {
+    if (is.null(fit$known$sigma)) "sigma"
+  } else if (has_estimated_shape(fit$distribution)) {
+    "shape"
+  }
+  if (!linear) fit$sigma <- 1
+  point <- c(fit$theta, if (length(last) > 0L) log(fit[[last]]))
+  covariance <- coordinate_covariance(fit, linear, length(point))
+  if (NROW(covariance) != length(point)) {
     return(numeric())
   }
-  table <- parameter_table(names(fit$beta), fit$random, has_sigma, FALSE)
+  table <- parameter_table(
+    names(fit$beta), fit$random, identical(last, "sigma"), identical(last, "shape")
+  )
   natural_at <- function(point) {
     fit$theta <- point[seq_along(fit$theta)]
-    if (has_sigma) fit$sigma <- exp(point[[length(point)]])
+    if (length(last) > 0L) fit[[last]] <- exp(point[[length(point)]])
     start_natural(fit, fit$random, table)
   }
+  errors <- sqrt(rowSums(delta_method(natural_at, point, covariance)))
+  stats::setNames(errors, table$name)[table$kind != "fixed"]
+}
+
+# The terms of the variances of f(x) by the delta method, one row for each value of f.
+delta_method <- function(f, point, covariance) {
   jacobian <- vapply(seq_along(point), function(j) {
     step <- 1e-5 * max(abs(point[[j]]), 0.1)
-    shifted <- function(by) natural_at(replace(point, j, point[[j]] + by))
+    shifted <- function(by) f(replace(point, j, point[[j]] + by))
     (shifted(step) - shifted(-step)) / (2 * step)
-  }, numeric(nrow(table)))
-  errors <- sqrt(rowSums((jacobian %*% covariance) * jacobian))
-  stats::setNames(errors, table$name)[table$kind != "fixed"]
+  }, numeric(length(f(point))))
+  (jacobian %*% covariance) * jacobian
+}
+
+# Covariance of theta and log sigma, or of theta and log shape.
+coordinate_covariance <- function(fit, linear, size) {
+  if (!linear) {
+    joint <- fit$vcov_parameters
+    own <- c(seq_along(fit$theta), if (size > length(fit$theta)) nrow(joint))
+    return(if (!is.null(joint)) joint[own, own, drop = FALSE])
+  }
+  tryCatch(
+    native_mixed_satterthwaite(fit, rlang::caller_env())$covariance,
+    ember_error = function(cnd) NULL
+  )
 }
 
 # ---- random effects

@@ -33,7 +33,7 @@ check_mcmc <- function(n_iter, n_burnin, n_chains, thin, cores, call) {
   if (n_iter %/% thin < fewest_draws) {
     abort_argument(
       "n_iter", paste0("must leave at least ", fewest_draws, " draws of each chain."),
-      c(x = paste0("There would be ", n_iter %/% thin, ", one of ", thin, " of ", n_iter, ".")), call
+      c(x = paste0("There would be ", n_iter %/% thin, ".")), call
     )
   }
   if (!is_number(n_burnin) || n_burnin < 0 || n_burnin != trunc(n_burnin) || n_burnin > 1e8) {
@@ -174,7 +174,7 @@ glmm_start <- function(model, call) {
     model$rows, model$distribution, model$structure, 1L, NULL, model$control, call
   )
   fit <- new_glmm(model[names(model) != "rows"], native, nrow(model$frame))
-  warn_separation(fit, call)
+  if (!is.null(fit$separation)) warn_separation(fit, call)
   shape <- if (is.null(model$distribution$shape)) fit$shape
   c(fit[c("theta", "beta")], list(shape = shape, fit = fit))
 }
@@ -204,7 +204,7 @@ start_natural <- function(start, random, table) {
   })
   natural <- c(
     start$beta, if (any(table$kind == "residual")) sigma^2, unlist(blocks),
-    if (any(table$kind == "shape")) start$shape
+    if (any(table$kind == "shape")) start$shape, numeric(sum(table$kind == "level"))
   )
   stats::setNames(natural, table$name)
 }

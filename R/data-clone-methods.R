@@ -62,8 +62,13 @@ check_clone_fit <- function(fit, call) {
   }
 }
 
-# Names of all that is monitored.
+# Names of all that is monitored; of the parameters of the model, but for the many effects of the
+# model without smoothing; and of these and the derived ones.
 parameter_names <- function(fit) c(fit$table$name, names(fit$derived))
+
+base_parameters <- function(fit) fit$table$name[fit$table$kind != "level"]
+
+shown_parameters <- function(fit) c(base_parameters(fit), names(fit$derived))
 
 # The run with this number of clones; NULL is the largest.
 clone_run_of <- function(fit, clones, call) {
@@ -82,7 +87,7 @@ clone_run_of <- function(fit, clones, call) {
 # list(clones, draws (mcmc.list of the chosen parameters)).
 chosen_draws <- function(fit, parameters, clones, call) {
   all <- parameter_names(fit)
-  names <- monitored_parameters(parameters, all, all, call)
+  names <- monitored_parameters(parameters, all, shown_parameters(fit), call)
   run <- clone_run_of(fit, clones, call)
   draws <- run$draws[, names, drop = FALSE]
   if (length(names) == 1L) draws <- keep_name(run$draws, names)
@@ -128,7 +133,7 @@ vcov.ember_clone <- function(object, parameters = NULL, clones = NULL, ...) {
 confint.ember_clone <- function(object, parm = NULL, level = 0.95, clones = NULL, ...) {
   call <- rlang::current_env()
   check_level(level, call)
-  if (is.numeric(parm)) parm <- parameter_names(object)[parm]
+  if (is.numeric(parm)) parm <- shown_parameters(object)[parm]
   chosen <- chosen_draws(object, parm, clones, call)
   stacked <- as.matrix(chosen$draws)
   tails <- c((1 - level) / 2, (1 + level) / 2)
@@ -228,7 +233,7 @@ extend_clone <- function(fit, changes, call) {
   mcmc <- check_mcmc(
     n_iter, fit$mcmc$burn_in, fit$mcmc$chains, fit$mcmc$thin, cores, call
   )
-  if (n_iter < fit$mcmc$iterations) {
+  if (n_iter < fit$mcmc$iterations || fit$sampler == "independent") {
     return(NULL)
   }
   seeds <- run_seeds(length(clones) + 1L, check_seed(changes$seed, call))
@@ -295,7 +300,9 @@ print_clone_head <- function(x) {
 }
 
 clone_title <- function(fit) {
-  kind <- if (fit$family$family == "gaussian") {
+  kind <- if (fit$sampler == "independent") {
+    "Linear model with independent effects"
+  } else if (fit$family$family == "gaussian") {
     "Linear mixed model"
   } else {
     paste0("Generalized linear mixed model (", fit$family$family, ", ", fit$family$link, ")")
@@ -322,7 +329,7 @@ estimate_table <- function(fit, clones = NULL) {
   size <- effective_size(chosen$draws)
   cbind(
     Mean = colMeans(stacked), SD = sd, "DC SD" = sqrt(chosen$clones) * sd,
-    "R hat" = split_free_rhat(chosen$draws), ESS = size, "MC error" = sd / sqrt(size)
+    "R hat" = chain_rhat(chosen$draws), ESS = size, "MC error" = sd / sqrt(size)
   )
 }
 
@@ -373,9 +380,8 @@ summary.ember_clone <- function(object, clones = NULL, ...) {
 # lambda.max by the inverse information at the maximum, over K; NA without a regular maximum.
 asymptotic_lambda <- function(fit) {
   covariance <- information_vcov(fit)
-  if (is.null(covariance)) rep(NA_real_, length(fit$clones)) else {
-    largest_eigenvalue(covariance) / fit$clones
-  }
+  largest <- if (is.null(covariance)) NA_real_ else largest_eigenvalue(covariance)
+  largest / fit$clones
 }
 
 # The inverse information of the natural parameters, from the curvature of the posterior with the

@@ -44,7 +44,7 @@
 #' |:-----|:----------|
 #' | `beta`, `` `(Intercept)` ``, `x` | all fixed effects, or the one of this name |
 #' | `sigma`, `sigma^2`, `log(sigma)`, `1/sigma^2` | residual standard deviation, variance, ... |
-#' | `tau`, `tau[g]`, `tau[g, x]`, `tau^2`, ... | those of the random effects: all, of a group, one |
+#' | `tau`, `tau[g]`, `tau[g, x]`, `tau^2`, ... | of random effects: all, of a group, one |
 #' | `rho`, `rho[g]` | correlations of random effects |
 #' | `shape`, `log(shape)`, `1/shape` | shape |
 #'
@@ -61,9 +61,11 @@
 #'
 #' ## Without smoothing
 #'
-#' `sampler = "independent"` gives every group an effect of its own, with a vague prior
-#' `alpha ~ normal(0, 31.6)` instead of a distribution that is estimated (Neyman and Scott 1949).
-#' The chains of a single-site sampler, as JAGS has it, hardly move there: it is for teaching.
+#' `sampler = "independent"` gives every group an effect of its own, `alpha[level]`, with a vague
+#' prior (`alpha ~ normal(0, 31.6)`) instead of a distribution that is estimated (Neyman and Scott
+#' 1948). Only the prior tells the intercept from the mean of the effects, and chains that sample
+#' one parameter at a time, as those of JAGS, hardly move: it is for teaching. The effects are shown
+#' where `parameters` names them.
 #'
 #' ## As many groups as rows
 #'
@@ -139,8 +141,12 @@ clone_plan <- function(model, sampler, formulas, derived, mcmc, call) {
   sampler <- check_sampler(sampler, model, call)
   start <- clone_start(model, call)
   kept <- names(start$beta)
-  gaussian <- model$family$family == "gaussian"
-  table <- parameter_table(kept, model$random, gaussian, !is.null(start$shape))
+  table <- if (sampler == "independent") {
+    independent_table(kept, model$random[[1L]])
+  } else {
+    has_sigma <- model$family$family == "gaussian"
+    parameter_table(kept, model$random, has_sigma, !is.null(start$shape))
+  }
   prior <- clone_prior(
     formulas, prior_targets(table, model$random), fixed_prior_scale(model, kept), call
   )
@@ -260,7 +266,7 @@ largest_rhat <- 1.1
 # Parameters whose chains disagree: data frame of `clones`, `parameter`, `rhat`.
 poorly_mixed <- function(fit) {
   rows <- lapply(fit$runs, function(run) {
-    rhat <- split_free_rhat(run$draws)[fit$table$name]
+    rhat <- chain_rhat(run$draws)[base_parameters(fit)]
     bad <- which(is.na(rhat) | rhat > largest_rhat)
     if (length(run$draws) < 2L) bad <- integer()
     data.frame(
@@ -271,7 +277,7 @@ poorly_mixed <- function(fit) {
 }
 
 # Gelman and Rubin's R-hat of each parameter over all draws; NA with one chain.
-split_free_rhat <- function(draws) {
+chain_rhat <- function(draws) {
   if (length(draws) < 2L) {
     return(stats::setNames(rep(NA_real_, coda::nvar(draws)), coda::varnames(draws)))
   }

@@ -3,7 +3,7 @@
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getObservedResponse
-getObservedResponse.ember_mixed <- function(object, ...) {
+getObservedResponse.ember_mixed <- function(object, ...) { # nolint: object_length_linter.
   if (inherits(object, "ember_lmm")) {
     return(as.vector(stats::model.response(object$frame)))
   }
@@ -64,7 +64,7 @@ getResiduals.ember_mixed <- function(object, ...) {
 
 #' @rdname lmm_hooks
 #' @exportS3Method DHARMa::getPearsonResiduals
-getPearsonResiduals.ember_mixed <- function(object, ...) {
+getPearsonResiduals.ember_mixed <- function(object, ...) { # nolint: object_length_linter.
   as.vector(stats::residuals(without_padding(object), type = "pearson"))
 }
 

@@ -9,6 +9,7 @@
 #' * [gaussian_mixture()] fits Gaussian mixtures and chooses the number of components. The tour is
 #'   `vignette("gaussian-mixtures")`.
 #' * [lmm()] fits linear mixed models, with the formulas of lme4. The tour is `vignette("lmm")`.
+#'   [glmm()] fits generalized ones.
 #' * [em()] runs the EM algorithm for a model of your own, given its E step and M step.
 #' * [em_control()] sets tolerances, acceleration and threads for all of them.
 #' * `vignette("mixture-algorithm")` and `vignette("mixed-models-algorithm")` say what is computed,

@@ -8,8 +8,8 @@ check_glmm_given <- function(no_formula, no_family, call) {
   }
   if (no_family) {
     abort_argument(
-      "family", "is missing.", c(i = known_families(), i = "Gaussian models are fitted by `lmm()`."),
-      call
+      "family", "is missing.",
+      c(i = known_families(), i = "Gaussian models are fitted by `lmm()`."), call
     )
   }
 }

@@ -122,7 +122,9 @@ named_family <- function(name, call) {
       return(other)
     }
   }
-  abort_argument("family", paste0("is \"", name, "\", which is none."), c(i = known_families()), call)
+  abort_argument(
+    "family", paste0("is \"", name, "\", which is none."), c(i = known_families()), call
+  )
 }
 
 known_families <- function() {

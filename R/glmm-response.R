@@ -24,7 +24,7 @@ binomial_response <- function(frame, weights, call) {
   list(y = y, weights = weights)
 }
 
-# cbind(successes, failures)
+# A matrix of successes and failures.
 success_failure <- function(y, frame, weights, call) {
   name <- names(frame)[[1L]]
   if (!is.numeric(y)) abort_binomial_type(y, name, call)

@@ -3,9 +3,9 @@
 #' What package insight asks of a mixed model
 #'
 #' Methods that let the packages of easystats, and ggeffects, which rest on insight, work on fits of
-#' [lmm()] and [glmm()] as they do on those of lme4: `insight::get_variance()`, `performance::icc()`,
-#' `performance::r2()`, `performance::model_performance()`, `performance::check_convergence()`,
-#' `parameters::model_parameters()`, `ggeffects::ggpredict()`.
+#' [lmm()] and [glmm()] as they do on those of lme4: `insight::get_variance()`,
+#' `performance::icc()`, `performance::r2()`, `performance::model_performance()`,
+#' `performance::check_convergence()`, `parameters::model_parameters()`, `ggeffects::ggpredict()`.
 #'
 #' @param x,model A fit of [lmm()] or [glmm()].
 #' @param effects `"fixed"`, `"random"` or (where both have a place) `"all"`.

@@ -3,10 +3,11 @@
 #' Marginal effects and residual checks of a mixed model
 #'
 #' Methods that let packages marginaleffects (`predictions()`, `comparisons()`, `slopes()`),
-#' DHARMa (`simulateResiduals()`) and effects work on fits of [lmm()] as they do on those of lme4.
+#' DHARMa (`simulateResiduals()`) and effects work on fits of [lmm()] and [glmm()] as they do on
+#' those of lme4.
 #' DHARMa notes that it does not know the class; its residuals are right nevertheless.
 #'
-#' @param model,object,mod A fit of [lmm()].
+#' @param model,object,mod A fit of [lmm()] or [glmm()].
 #' @param coefs Named fixed effects to put in the place of those of the fit.
 #' @param vcov A covariance matrix or a function of the fit that gives one; by default `vcov()`.
 #' @param newdata New data to predict, by default that of the fit.

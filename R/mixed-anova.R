@@ -204,7 +204,7 @@ chisq_tail <- function(statistic, df) {
 #' What happens when each term that no other term contains is left out: AIC and likelihood ratio
 #' tests from refits by maximum likelihood, as in lme4, or F tests of the fit, as in lmerTest.
 #'
-#' @param object A fit of [lmm()].
+#' @param object A fit of [lmm()] or [glmm()].
 #' @param scope Terms to leave out: a formula or their labels.
 #' @param scale Not used.
 #' @param test `"none"` (AIC only), `"Chisq"` (likelihood ratio) or `"F"` (no refits).
@@ -219,8 +219,9 @@ chisq_tail <- function(statistic, df) {
 #' drop1(fit, test = "F")
 #' @importFrom stats drop1
 #' @export
-drop1.ember_mixed <- function(object, scope = NULL, scale = 0, test = c("none", "Chisq", "F"), k = 2,
-                            ddf = c("Satterthwaite", "Kenward-Roger"), ...) {
+drop1.ember_mixed <- function(object, scope = NULL, scale = 0,
+                              test = c("none", "Chisq", "F"), k = 2,
+                              ddf = c("Satterthwaite", "Kenward-Roger"), ...) {
   call <- rlang::current_env()
   test <- match_choice("test", call)
   scope <- dropped_terms(object, scope, call)

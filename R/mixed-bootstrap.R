@@ -1,6 +1,6 @@
 # The parametric bootstrap of a mixed model: drawn and refitted in the core, summarised here.
 
-#' Parametric bootstrap of a linear mixed model
+#' Parametric bootstrap of a mixed model
 #'
 #' How far would the estimates be off if the fitted model were true? New responses are drawn from
 #' the fit, the model is fitted to each, and the spread of the estimates is what the answer is.
@@ -14,8 +14,9 @@
 #' Known parameters are left out. A correlation is `NA` in a replicate where one of its two
 #' standard deviations is 0.
 #'
-#' A `statistic` of your own gets a whole fit of [lmm()] for every replicate, which takes
-#' milliseconds rather than microseconds, on one thread. A replicate in which it fails is `NA`.
+#' A `statistic` of your own gets a whole fit for every replicate, which takes milliseconds rather
+#' than microseconds, on one thread; so does the bootstrap of a [glmm()], whose parameters include
+#' the `shape` if it was estimated. A replicate in which it fails is `NA`.
 #'
 #' Responses depend on [set.seed()] alone: not on `threads`, nor on what the statistic is. Ctrl-C
 #' ends a bootstrap with the replicates that are done.
@@ -24,7 +25,7 @@
 #' estimate) or `"norm"` (normal, with the bootstrap's bias and standard error), as in Davison and
 #' Hinkley (1997, chapter 5).
 #'
-#' @param fit A fit of [lmm()].
+#' @param fit A fit of [lmm()] or [glmm()].
 #' @param replicates Number of responses to draw, at least 1.
 #' @param statistic A function of a fit that returns a numeric vector; `NULL` for all parameters.
 #' @param use_u Keep the random effects at their conditional modes, and draw residuals only?

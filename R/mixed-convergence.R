@@ -2,9 +2,9 @@
 
 #' How a fit of a mixed model ended
 #'
-#' What decided whether a fit of [lmm()] is a maximum: the gradient and the Hessian of the criterion
-#' (-2 log-likelihood, or the REML criterion) at the estimate, in the relative covariance parameters
-#' theta. No differences of rounded numbers are involved, so there are no false alarms on account of
+#' What decided whether a fit of [lmm()] or [glmm()] is a maximum: the gradient and the Hessian of
+#' the criterion (-2 log-likelihood, or the REML criterion) at the estimate, in the relative
+#' covariance parameters theta (for [glmm()] also in the fixed effects and the shape). No differences of rounded numbers are involved, so there are no false alarms on account of
 #' the units of the data.
 #'
 #' @details
@@ -13,7 +13,7 @@
 #' symmetry. The distance is \eqn{g'H^{-1}g/2}, how far a quadratic with this gradient and Hessian
 #' would still fall.
 #'
-#' @param fit A fit of [lmm()].
+#' @param fit A fit of [lmm()] or [glmm()].
 #' @returns A list of class `ember_convergence`:
 #' * `converged` (`TRUE` or `FALSE`), `status`, `message` (`""` if there is none), `method`,
 #'   `iterations`, `passes` (evaluations of the criterion);

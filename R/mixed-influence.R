@@ -12,7 +12,7 @@
 #' covariance matrix of \eqn{\hat\beta} (lme4 multiplies it by (m - p) / m, m the number of
 #' deletions).
 #'
-#' @param model A fit of [lmm()]; for the other functions, its influence.
+#' @param model A fit of [lmm()] or [glmm()]; for the other functions, its influence.
 #' @param groups `NULL` to leave out rows, or names of variables of the data: their levels (or
 #'   combinations) are left out.
 #' @param do.coef With `FALSE` only the leverages are computed, without refits.

@@ -1,9 +1,10 @@
 # Short answers about a fitted mixed model; longer ones have files of their own (-summary, -ranef,
 # -varcorr, -predict, -residuals, -simulate, -anova, -influence, -getME).
 
-#' Parts of a linear mixed model
+#' Parts of a mixed model
 #'
-#' The answers that R's generics, and those of lme4, give about a fit of [lmm()].
+#' The answers that R's generics, and those of lme4, give about a fit of [lmm()] or
+#' [glmm()]; where generalized models differ, see [ember_glmm_methods].
 #'
 #' @details
 #' `logLik()`, and with it [AIC()] and [BIC()], is the restricted log-likelihood for a fit by REML;
@@ -11,7 +12,7 @@
 #' [extractAIC()], which [step()] and [drop1()] use, refits by maximum likelihood first: restricted
 #' likelihoods of different fixed effects cannot be compared.
 #'
-#' @param object,x,formula A fit of [lmm()].
+#' @param object,x,formula A fit of [lmm()] or [glmm()].
 #' @param add.dropped Also give the coefficients that could not be estimated, as `NA`?
 #' @param full The joint covariance matrix of fixed and random effects? It is dense: (fixed effects
 #'   + random effects) squared numbers.
@@ -20,7 +21,7 @@
 #' @param type Of `model.matrix()`: `"fixed"` (X), `"random"` (Z, sparse) or `"randomListRaw"` (the
 #'   columns of every term). Of `weights()`: `"prior"`.
 #' @param scale Not used.
-#' @param fit A fit of [lmm()].
+#' @param fit A fit of [lmm()] or [glmm()].
 #' @param k Penalty per parameter.
 #' @param tol Largest diagonal element of the relative covariance factor that counts as zero.
 #' @param ... Not used.

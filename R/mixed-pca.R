@@ -6,7 +6,7 @@
 #' factor: components with a standard deviation near zero are more than the data support (Bates et
 #' al. 2015).
 #'
-#' @param x A fit of [lmm()].
+#' @param x A fit of [lmm()] or [glmm()].
 #' @param object The analyses, as `rePCA()` returns them.
 #' @param ... Not used.
 #' @returns `rePCA()`: a list of class `ember_repca` with a [prcomp()] object per grouping factor;

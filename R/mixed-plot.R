@@ -1,14 +1,14 @@
 #' Plot a fitted mixed model
 #'
-#' Residuals and random effects as pictures of base graphics; [autoplot()][autoplot.ember_mixed] draws
-#' the same with ggplot2.
+#' Residuals and random effects as pictures of base graphics; [autoplot()][autoplot.ember_mixed]
+#' draws the same with ggplot2.
 #'
 #' @details
 #' `plot(ranef(fit))` draws a caterpillar: the random effects of every level with the intervals of
 #' their conditional variances. `lattice::dotplot()` and `lattice::qqmath()` of `ranef(fit)`, and
 #' `lattice::qqmath()` of a fit, draw what they do for lme4, also with base graphics.
 #'
-#' @param x A fit of [lmm()], or its [random effects][ranef.ember_mixed].
+#' @param x A fit of [lmm()] or [glmm()], or its [random effects][ranef.ember_mixed].
 #' @param what For a fit: `"residuals"` against fitted values, `"qq"` (normal quantiles of the
 #'   scaled residuals), `"scale"` (roots of their absolute values), `"panels"` (these three and the
 #'   quantiles of the random effects), `"trace"` (the log-likelihood by iteration); or a formula,

@@ -1,6 +1,6 @@
 # Profile likelihood of mixed models: the curves, and the intervals that they give.
 
-#' Profile likelihood of a linear mixed model
+#' Profile likelihood of a mixed model
 #'
 #' How fast does the fit get worse as one parameter moves away from its estimate, all others
 #' adapting? `profile()` computes the curve of each parameter; [confint()] of it (or of the fit)
@@ -22,7 +22,7 @@
 #' deviation is 0 are undefined, and so are their intervals. If a curve finds a better fit on its
 #' way, or turns back, a warning says so.
 #'
-#' @param fitted A fit of [lmm()].
+#' @param fitted A fit of [lmm()] or [glmm()].
 #' @param which Parameters: names, numbers, `"theta_"` (all of the random effects and the residual)
 #'   or `"beta_"` (the fixed effects); by default all.
 #' @param alphamax 1 - the largest level of an interval that the curves must allow.
@@ -181,15 +181,15 @@ new_profile <- function(curves, chosen, parameters) {
   )
 }
 
-#' Confidence intervals of a linear mixed model
+#' Confidence intervals of a mixed model
 #'
 #' @details
-#' `"profile"` inverts the profile likelihood (see [profile.ember_mixed()]: REML fits profile the REML
-#' criterion for the random effects; the fixed effects use the likelihood). `"Wald"` is estimate
+#' `"profile"` inverts the profile likelihood (see [profile.ember_mixed()]: REML fits profile the
+#' REML criterion for the random effects; the fixed effects use the likelihood). `"Wald"` is estimate
 #' plus or minus normal quantiles of the standard error, for the fixed effects only. `"boot"` is the
 #' parametric bootstrap of [bootstrap()], ruled by [set.seed()].
 #'
-#' @param object A fit of [lmm()], or its profile.
+#' @param object A fit of [lmm()] or [glmm()], or its profile.
 #' @param parm Parameters: names, numbers, `"theta_"` or `"beta_"`; by default all.
 #' @param level Confidence level.
 #' @param method `"profile"`, `"Wald"` or `"boot"`.

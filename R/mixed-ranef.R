@@ -19,7 +19,7 @@ nlme::ranef
 #' \Lambda + I)^{-1} \Lambda'} (Bates et al. 2015, equation 56). The standard errors of
 #' [predict()][predict.ember_lmm] also count the uncertainty of the fixed effects.
 #'
-#' @param object A fit of [lmm()].
+#' @param object A fit of [lmm()] or [glmm()].
 #' @param condVar Also compute the conditional variances?
 #' @param drop Turn data frames of one column into named vectors?
 #' @param whichel Names of the grouping factors wanted; by default all.

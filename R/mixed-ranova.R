@@ -11,7 +11,7 @@
 #' is on the boundary, where the chi-square distribution is conservative: true p-values are smaller,
 #' about half for one variance.
 #'
-#' @param model A fit of [lmm()].
+#' @param model A fit of [lmm()] or [glmm()].
 #' @param reduce.terms Leave out the effects of a term one by one, rather than the whole term?
 #' @param ... Not used.
 #' @returns A data frame of class `anova` with a row per reduced model: `npar`, `logLik`, `AIC`,

@@ -42,9 +42,9 @@ nlme::VarCorr
 #' @param ... Passed on to [print()] and `formatter`; otherwise not used.
 #' @returns `VarCorr()`: an object of class `ember_varcorr`: a list with a covariance matrix per
 #'   random term, each with attributes `stddev` and `correlation`. Attribute `sc` is the residual
-#'   standard deviation; `useSc` says whether there is one: of the families of [glmm()] only the Gamma has,
-#'   a coefficient of variation. `dispersion` holds, for a model with one, the residual
-#'   standard deviations of the groups. `as.data.frame()`: columns `grp`, `var1`, `var2`, `vcov`,
+#'   standard deviation; `useSc` says whether there is one: of the families of [glmm()] only the
+#'   Gamma has one, a coefficient of variation. `dispersion` holds, for a model with one, the
+#'   residual standard deviations of the groups. `as.data.frame()`: columns `grp`, `var1`, `var2`, `vcov`,
 #'   `sdcor` (a standard deviation or a correlation).
 #' @examples
 #' fit <- lmm(score ~ Machine + (Machine | Worker), data = nlme::Machines)

@@ -1,15 +1,15 @@
 #' Simultaneous tests, robust tables and other tools for the fixed effects
 #'
 #' Methods that let packages multcomp ([multcomp::glht()]), lmtest ([lmtest::coeftest()]) and car
-#' ([car::Anova()], [car::linearHypothesis()], [car::deltaMethod()]) work on fits of [lmm()] as they
-#' do on those of lme4.
+#' ([car::Anova()], [car::linearHypothesis()], [car::deltaMethod()]) work on fits of [lmm()] and
+#' [glmm()] as they do on those of lme4. Fits of [glmm()] have z and chi-square tests only.
 #'
 #' @name lmm_fixed_tests
 #' @keywords internal
 NULL
 
 #' @rdname lmm_fixed_tests
-#' @param model,x,mod,object A fit of [lmm()].
+#' @param model,x,mod,object A fit of [lmm()] or [glmm()].
 #' @param coef.,vcov. The fixed effects and their covariance matrix, or functions of the fit.
 #' @param df Degrees of freedom of the t distribution; by default normal (multcomp).
 #' @exportS3Method multcomp::modelparm

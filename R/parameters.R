@@ -140,10 +140,12 @@ described_parameters <- function(table, fit, ci, method, exponentiate, group_lev
     bootstrap = FALSE, iterations = 1000, robust_vcov = FALSE, ignore_group = !group_level,
     ran_pars = !group_level, ran_group_level = group_level, show_summary = FALSE,
     log_link = stats::family(fit)$link == "log",
-    test_statistic = paste0(statistic_letter(fit), "-statistic"), log_response = FALSE, log_predictors = FALSE,
+    test_statistic = paste0(statistic_letter(fit), "-statistic"), log_response = FALSE,
+    log_predictors = FALSE,
     weighted_nobs = stats::nobs(fit),
     model_formula = paste(deparse(stats::formula(stats::terms(fit))), collapse = " "),
-    coefficient_name = coefficient_word(fit, exponentiate), zi_coefficient_name = "Log-Odds", digits = 2,
+    coefficient_name = coefficient_word(fit, exponentiate), zi_coefficient_name = "Log-Odds",
+    digits = 2,
     ci_digits = 2, p_digits = 3, footer_digits = 3, object_name = "model",
     class = c("parameters_model", "see_parameters_model", "data.frame")
   )

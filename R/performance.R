@@ -62,7 +62,7 @@ variance_shares <- function(fit) {
 
 #' @rdname lmm_insight
 #' @exportS3Method performance::check_overdispersion
-check_overdispersion.ember_glmm <- function(x, ...) {
+check_overdispersion.ember_glmm <- function(x, ...) { # nolint: object_length_linter.
   test <- overdispersion(x)
   structure(
     list(

@@ -11,7 +11,7 @@ glmm_gaps <- function() {
   data
 }
 
-# list(formula, data, family, ...)
+# Each a list: formula, data, family, more arguments.
 glmm_peer_cases <- function() {
   herds <- glmm_herds()
   list(

@@ -64,7 +64,7 @@ test_that("update() keeps the draws there are", {
   expect_identical(coda::niter(long$runs[[1]]$draws), 1500L)
   first <- stats::window(long$runs[[1]]$draws, end = 1500)
   expect_equal(as.matrix(first), as.matrix(fit$runs[[1]]$draws))
-  expect_lt(max(abs(split_free_rhat(long$runs[[2]]$draws) - 1)), 0.02)
+  expect_lt(max(abs(chain_rhat(long$runs[[2]]$draws) - 1)), 0.02)
   # Another prior is another fit.
   other <- update(fit, prior = list(log(sigma) ~ normal(0, 2)), seed = 1)
   expect_false(identical(other$runs[[1]]$draws, fit$runs[[1]]$draws))

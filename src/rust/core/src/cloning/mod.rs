@@ -23,6 +23,7 @@ pub mod posterior;
 pub mod predict;
 pub mod prior;
 mod proposal;
+pub mod quadrature_target;
 pub mod scale_step;
 pub mod shift;
 pub mod slice;

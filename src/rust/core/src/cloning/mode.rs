@@ -31,8 +31,10 @@ const MAX_ITERATIONS: usize = 60;
 /// The search ends when the log posterior is expected to rise by less than this part of the drop in a step.
 const RISE: f64 = 1e-3;
 
-/// A Newton step is no longer than so many standard deviations along an axis.
-const MAX_STEP: f64 = 4.0;
+/// The first Newton step is no longer than so many standard deviations along an axis; the limit grows by a factor
+/// with each step that is taken whole, so that a far start with many clones costs a few steps.
+const FIRST_STEP: f64 = 4.0;
+const GROWTH: f64 = 4.0;
 
 /// Standard deviations start no smaller than exp(-5) of σ, correlations no closer to ±1 than tanh 2.
 const FIRST_LOG_RATIO: f64 = -5.0;
@@ -168,10 +170,15 @@ impl<L: Likelihood> Surface<'_, '_, L> {
     /// Moves a point to the mode.
     fn maximize(&mut self, point: &mut Point) -> Curvature {
         let mut curvature = self.curvature(point);
+        let mut longest = FIRST_STEP;
         for _ in 0..MAX_ITERATIONS {
-            let (step, rise) = curvature.newton(&self.steps);
-            if rise < RISE * self.drop || !self.climb(point, &step) {
+            let (step, rise) = curvature.newton(&self.steps, longest);
+            if rise < RISE * self.drop {
                 break;
+            }
+            match self.climb(point, &step) {
+                Some(share) => longest = f64::max(FIRST_STEP, longest * share * GROWTH),
+                None => break,
             }
             curvature = self.curvature(point);
         }
@@ -263,8 +270,8 @@ impl<L: Likelihood> Surface<'_, '_, L> {
         sides
     }
 
-    /// Goes along a step, shortened until the posterior rises; false if it does not.
-    fn climb(&mut self, point: &mut Point, step: &DVector<f64>) -> bool {
+    /// Goes along a step, shortened until the posterior rises: the share of it that was gone, if it rises at all.
+    fn climb(&mut self, point: &mut Point, step: &DVector<f64>) -> Option<f64> {
         let mut length = 1.0;
         for _ in 0..30 {
             self.trial.v.copy_from_slice(&point.v);
@@ -273,11 +280,11 @@ impl<L: Likelihood> Surface<'_, '_, L> {
             self.posterior.evaluate(&mut self.trial);
             if self.trial.log_density > point.log_density {
                 std::mem::swap(&mut self.trial, point);
-                return true;
+                return Some(length);
             }
             length *= 0.5;
         }
-        false
+        None
     }
 
     /// The t distribution that fits a mode and its curvature.
@@ -330,13 +337,14 @@ impl<L: Likelihood> Surface<'_, '_, L> {
 }
 
 impl Curvature {
-    /// The Newton step in units of the coordinates, and the rise that it promises.
-    fn newton(&self, steps: &[f64]) -> (DVector<f64>, f64) {
+    /// The Newton step in units of the coordinates, no longer than so many standard deviations along an axis, and the
+    /// rise that it promises.
+    fn newton(&self, steps: &[f64], longest: f64) -> (DVector<f64>, f64) {
         let mut along = self.axes.tr_mul(&self.gradient);
         let mut rise = 0.0;
         for (g, value) in along.iter_mut().zip(self.values.iter()) {
             rise += 0.5 * *g * *g / value;
-            let longest = MAX_STEP / value.sqrt();
+            let longest = longest / value.sqrt();
             *g = (*g / value).clamp(-longest, longest);
         }
         let mut step = &self.axes * along;

@@ -73,7 +73,8 @@ fn moments_are_those_of_numerical_integration() {
             |x| (x[1] + x[2]).ln(),
             grid.moments(|s, t| ((2.0 * s).exp() + (2.0 * t).exp()).ln()),
         );
-        assert!(draws.chains.iter().all(|chain| chain.acceptance > 0.5));
+        let accepted = draws.chains.iter().map(|chain| chain.acceptance);
+        assert!(clones == 1 || accepted.fold(1.0, f64::min) > 0.7);
     }
 }
 
@@ -232,7 +233,9 @@ fn many_clones_give_the_inverse_information() {
         );
         assert!(
             (covariance[(at, at)] / (sd * sd) - 1.0).abs() < 2e-3,
-            "{at}"
+            "{at}: {} {}",
+            covariance[(at, at)],
+            sd * sd
         );
     }
     assert!((covariance[(1, 2)] * clones as f64 / (-of_sigma / m) - 1.0).abs() < 2e-3);

@@ -162,20 +162,14 @@ fn integrating_the_fixed_effects_out_changes_nothing() {
         density: Density::Normal { mean, sd },
     };
     // A prior that matters for one fixed effect, and is flat for the other.
-    let mut terms = vec![
-        normal(1, 2.0, 0.3),
-        normal(2, 0.0, 3.0),
-        normal(3, 0.0, 1.0),
-    ];
-    terms.extend((4..7).map(|j| normal(j, 0.0, 1.0)));
-    terms.push(Term {
+    let correlation = Term {
         coordinate: layout.block_at(0) + 2,
         scale: Scale::Correlation,
         density: Density::SymmetricBeta { shape: 1.5 },
-    });
-    terms.retain(|term| {
-        term.coordinate != layout.block_at(0) + 2 || term.scale == Scale::Correlation
-    });
+    };
+    let mut terms = vec![normal(1, 2.0, 0.3), correlation];
+    let others = (2..layout.coordinates()).filter(|&j| j != correlation.coordinate);
+    terms.extend(others.map(|j| normal(j, 0.0, 1.0)));
     let prior = Prior::new(&layout, &terms).unwrap();
     let gaussian = Gaussian::new(&statistics, &structure, &layout).unwrap();
     let w = vec![0.0; layout.coordinates()];
