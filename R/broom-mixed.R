@@ -80,7 +80,9 @@ check_tidy_effects <- function(effects, scales, call) {
 
 tidy_fixed <- function(fit, ddf, exponentiate, interval, ...) {
   table <- stats::coef(summary(fit, ddf = ddf))
-  out <- data.frame(term = rownames(table), table, check.names = FALSE, row.names = NULL)
+  out <- data.frame(
+    term = as.character(rownames(table)), table, check.names = FALSE, row.names = NULL
+  )
   broom_names <- c(
     Estimate = "estimate", "Std. Error" = "std.error", df = "df", "t value" = "statistic",
     "Pr(>|t|)" = "p.value", "z value" = "statistic", "Pr(>|z|)" = "p.value"
@@ -184,8 +186,8 @@ stack_tables <- function(tables) {
   )
   present <- intersect(columns, unlist(lapply(tables, names)))
   rows <- Map(function(table, effect) {
-    table[setdiff(present, names(table))] <- NA
-    data.frame(effect = effect, table[present])
+    table[setdiff(present, names(table))] <- rep(NA, nrow(table))
+    data.frame(effect = rep(effect, nrow(table)), table[present])
   }, tables, names(tables))
   out <- do.call(rbind, unname(rows))
   row.names(out) <- NULL

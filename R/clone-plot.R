@@ -85,7 +85,7 @@ plot_density <- function(chains, name, ...) {
   curves <- lapply(seq_len(ncol(chains)), function(k) stats::density(chains[, k]))
   total <- normal_curve(chains)
   graphics::plot(range(lapply(curves, `[[`, "x")), c(0, max(unlist(lapply(curves, `[[`, "y")))),
-    type = "n", las = 1, xlab = "", ylab = "Density", main = name, font.main = 1, ...
+    type = "n", yaxt = "n", xlab = "", ylab = "Density", main = name, font.main = 1, ...
   )
   graphics::lines(total$x, total$y, lty = 2, col = "grey30")
   for (k in seq_along(curves)) {

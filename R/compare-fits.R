@@ -157,7 +157,7 @@ shape_of <- function(fit) {
 # Standard errors of the variances and the shape of a fit of ember, by the delta method from the
 # covariance of theta and log sigma (or log shape).
 variance_errors <- function(fit) {
-  if (length(fit$singular) > 0L || length(fit$dispersion) > 1L || length(fit$known$term) > 0L) {
+  if (!is_plain_interior(fit)) {
     return(numeric())
   }
   linear <- inherits(fit, "ember_lmm")
@@ -183,6 +183,11 @@ variance_errors <- function(fit) {
   }
   errors <- sqrt(rowSums(delta_method(natural_at, point, covariance)))
   stats::setNames(errors, table$name)[table$kind != "fixed"]
+}
+
+# A maximum inside the parameters, none of which is known or differs between groups of rows.
+is_plain_interior <- function(fit) {
+  length(fit$singular) == 0L && length(fit$dispersion) < 2L && length(fit$known$term) == 0L
 }
 
 # The terms of the variances of f(x) by the delta method, one row for each value of f.

@@ -191,7 +191,11 @@ finish_clone <- function(fit, asked) {
     length(fit$clones) < length(asked)
   fit$status <- if (interrupted) {
     "interrupted"
-  } else if (nrow(mixing) > 0L) "not_mixed" else "converged"
+  } else if (nrow(mixing) > 0L) {
+    "not_mixed"
+  } else {
+    "converged"
+  }
   fit$message <- ""
   fit
 }

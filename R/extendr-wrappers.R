@@ -50,6 +50,10 @@ glmm_working <- function(y, weights, eta, family) .Call(wrap__glmm_working, y, w
 #' @noRd
 glmm_profile <- function(model, estimate, kind, place, zetas, control) .Call(wrap__glmm_profile, model, estimate, kind, place, zetas, control)
 
+#' Fits to responses, one behind the other; see `native_glmm_refit()`.
+#' @noRd
+glmm_refit <- function(model, responses, start, control) .Call(wrap__glmm_refit, model, responses, start, control)
+
 #' Fits to simulated responses; see `native_mixed_bootstrap()`.
 #' @noRd
 mixed_bootstrap <- function(rows, structure, known, reml, law, replicates, control) .Call(wrap__mixed_bootstrap, rows, structure, known, reml, law, replicates, control)

@@ -24,7 +24,8 @@
 #' @examples
 #' data <- transform(InsectSprays, row = factor(1:72))
 #' fit <- glmm(count ~ spray + (1 | row), data = data, family = poisson())
-#' anova(fit, glmm(count ~ 1 + (1 | row), data = data, family = poisson()))
+#' without <- update(fit, . ~ . - spray)
+#' anova(fit, without)
 #' @export
 anova.ember_glmm <- function(object, ..., model.names = NULL) { # nolint: object_name_linter.
   call <- rlang::current_env()

@@ -6,7 +6,7 @@
 #' The answers of R's generics, and those of lme4, that are particular to fits of [glmm()]; the
 #' others are those for all mixed models, see [ember_mixed_methods].
 #'
-#' @param object,x A fit of [glmm()].
+#' @param object A fit of [glmm()].
 #' @param type `"prior"` (numbers of trials, or the weights that were given) or `"working"`
 #'   (\eqn{w \mu'(\eta)^2 / V(\mu)} at the fit, as [stats::glm()] has them).
 #' @param ... Not used.

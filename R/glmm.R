@@ -78,7 +78,7 @@
 #' # Infections per herd: a logistic regression with a random intercept
 #' herds <- data.frame(
 #'   herd = factor(rep(1:8, each = 3)), period = factor(rep(1:3, 8)),
-#'   ill = c(2, 3, 0, 3, 1, 1, 8, 4, 0, 2, 0, 2, 5, 1, 1, 3, 0, 0, 6, 1, 1, 1, 0, 0),
+#'   ill = c(2, 3, 0, 1, 1, 0, 9, 4, 3, 0, 1, 0, 7, 4, 2, 1, 0, 0, 8, 5, 4, 1, 0, 0),
 #'   size = c(14, 12, 9, 22, 18, 21, 22, 16, 20, 10, 9, 6, 18, 25, 24, 4, 3, 8, 22, 20, 19, 8, 6, 5)
 #' )
 #' fit <- glmm(cbind(ill, size - ill) ~ period + (1 | herd), data = herds, family = binomial())
@@ -101,6 +101,7 @@ glmm <- function(formula, data = NULL, family, weights, offset, subset,
   model <- glmm_model(formula, data, family, quoted, na.action, contrasts, caller, here)
   model[c("call", "control")] <- list(call, control)
   model$n_agq <- check_n_agq(n_agq, model, here)
+  model$method <- if (model$n_agq == 1L) "Laplace" else "quadrature"
   start <- check_glmm_start(start, model, here)
   rows <- model$rows
   model$rows <- NULL
@@ -146,7 +147,7 @@ glmm_model <- function(formula, data, family, quoted, na_action, contrasts, call
     random = design$random, structure = design$structure, rows = design$rows,
     family = family$family, distribution = distribution, weights = design$rows$weights,
     offset = design$rows$offset, na_action = attr(frame, "na.action"), known = nothing_known,
-    REML = FALSE, method = "profile"
+    REML = FALSE
   )
 }
 

@@ -61,7 +61,7 @@ bootstrap <- function(fit, replicates = 1000, statistic = NULL, use_u = FALSE,
   control$threads <- check_count(threads, "threads", 1024L, call)
   control$progress <- progress
   drawn <- if (is.null(statistic) && inherits(fit, "ember_glmm")) {
-    bootstrap_statistic(fit, replicates, all_parameters, use_u, control, call)
+    bootstrap_glmm_parameters(fit, replicates, use_u, control, call)
   } else if (is.null(statistic)) {
     bootstrap_parameters(fit, replicates, use_u, control, call)
   } else {
@@ -111,6 +111,36 @@ bootstrap_parameters <- function(fit, replicates, use_u, control, call) {
   list(t0 = all_parameters(fit), t = values, status = native$status)
 }
 
+# The same for a generalized fit: responses are drawn here, batch by batch, and fitted in the core.
+bootstrap_glmm_parameters <- function(fit, replicates, use_u, control, call) {
+  draw <- glmm_value_drawer(fit, use_u, call)
+  size <- max(1L, min(100L, as.integer(1e7 / fit$nobs)))
+  show <- control$progress
+  control$progress <- FALSE
+  batches <- list()
+  done <- 0L
+  while (done < replicates) {
+    numbers <- done + seq_len(min(size, replicates - done))
+    responses <- vapply(numbers, draw, numeric(fit$nobs))
+    native <- tryCatch(
+      native_glmm_refit(fit, responses, control, call),
+      interrupt = function(interrupt) list(status = character())
+    )
+    batches <- c(batches, list(native))
+    if (length(native$status) < length(numbers)) break
+    done <- done + length(numbers)
+    if (show) show_share_done(done, replicates)
+  }
+  stacked <- function(name) do.call(rbind, lapply(batches, `[[`, name))
+  status <- unlist(lapply(batches, `[[`, "status"))
+  if (length(status) == 0L) rlang::interrupt()
+  values <- parameter_draws(
+    fit, stacked("theta"), 1, 1, stacked("beta"), unlist(lapply(batches, `[[`, "shape"))
+  )
+  values[status != "converged", ] <- NA
+  list(t0 = all_parameters(fit), t = values, status = status)
+}
+
 # The parameters of a fit as a named vector.
 all_parameters <- function(fit) {
   drop_names(parameter_draws(
@@ -122,10 +152,10 @@ drop_names <- function(row) stats::setNames(as.vector(row), colnames(row))
 
 # Standard deviations and correlations of the random terms, residual standard deviations and fixed
 # effects: one row per row of `theta`.
-parameter_draws <- function(fit, theta, sigma, dispersion, beta) {
+parameter_draws <- function(fit, theta, sigma, dispersion, beta, shape = fit$shape) {
   random <- lapply(fit$random, function(term) deviation_draws(fit, term, theta, sigma))
   residual <- if (inherits(fit, "ember_glmm")) {
-    if (has_estimated_shape(fit$distribution)) cbind(shape = fit$shape)
+    if (has_estimated_shape(fit$distribution)) cbind(shape = shape)
   } else if (is.null(fit$known$sigma)) {
     cbind(sigma = sigma)
   }
@@ -242,6 +272,24 @@ response_drawer <- function(fit, use_u, call) {
       batch <<- native_mixed_simulate(fit, b, size, use_u, seed, call)
     }
     batch[, b - first + 1L]
+  }
+}
+
+# A function that draws response number b as the core takes it, with the numbers that
+# glmm_response_drawer() draws.
+glmm_value_drawer <- function(fit, use_u, call) {
+  first <- draw_seed()[[1L]]
+  fit <- without_padding(fit)
+  chosen <- selected_effects(fit, if (use_u) NULL else NA, call)
+  rows <- simulation_rows(fit, NULL, chosen, stats::na.pass, FALSE, call)
+  weights <- simulation_weights(fit, rows, NULL)
+  known <- predicted_values(fit, rows, FALSE)
+  function(b) {
+    before <- generator_state()
+    on.exit(assign(".Random.seed", before, envir = globalenv()))
+    set.seed((first + b - 1) %% .Machine$integer.max)
+    eta <- known + drawn_effects(fit, rows, 1L)
+    draw_response(fit, fit$family$linkinv(as.vector(eta)), weights)
   }
 }
 

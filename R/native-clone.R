@@ -1,9 +1,10 @@
 # Data cloning in the core: MCMC on the posterior of `clones` copies of the data. `rows`, `structure`
 # and `known` are those of native_mixed_fit(); `family` is NULL for a linear mixed model, else that of
-# native_glmm_fit(). Parameters are counted in this order: fixed effects
-# (kept columns), residual variance, dispersion ratios, then by core term and block the lower
-# triangle of the covariance matrix (natural scale) or log standard deviations and then correlations
-# (coordinates w); what is known is left out.
+# native_glmm_fit(). Parameters are counted in this order: fixed effects (kept columns), residual
+# variance, dispersion ratios, then by core term and block the lower triangle of the covariance
+# matrix (natural scale) or log standard deviations and then correlations (coordinates w); what is
+# known is left out. With sampler "independent" the effect of each level comes after the residual
+# variance, its prior is that of the log standard deviation, and there is no mode.
 
 # `prior` is list(index, power, density, a, b) with a row for each coordinate that has one: the
 # density is that of exp(power * w), of w itself for power 0, of the correlation for a correlation.

@@ -58,3 +58,16 @@ native_glmm_profile <- function(fit, parameters, zetas, control, call) {
     call
   )
 }
+
+# Fits to `responses` (rows x responses, as the core takes them) from the estimates of `fit`:
+# `theta`, `beta` (one row per response), `shape`, `criterion`, `status`; fewer than asked for if
+# the user pressed Ctrl-C.
+native_glmm_refit <- function(fit, responses, control, call) {
+  start <- native_glmm_estimate(fit)[c("theta", "beta", "shape")]
+  native_result(
+    suspendInterrupts(glmm_refit(
+      native_glmm_model(fit), as.double(responses), start, native_control(control)
+    )),
+    call
+  )
+}

@@ -2,7 +2,8 @@
 # bench` calls it. Every run in a process of its own, CPU seconds. Where rjags is installed JAGS is
 # measured in the same run, and its figures replace those in bench/jags.csv; elsewhere the tables
 # have the figures that are stored there.
-#   EMBER_BENCH_QUICK=true     JAGS's stored figures, one run of ember each, 50 herds
+#   EMBER_BENCH_JAGS=stored    JAGS's stored figures, though rjags is there
+#   EMBER_BENCH_QUICK=true     the same, one run of ember each, 50 herds
 #   EMBER_BENCH_RESULTS=file   writes there instead of bench/results.md
 compare <- new.env()
 sys.source("bench/lib/mixed-compare.R", compare)
@@ -20,8 +21,11 @@ figures_from <- function(...) {
   if (is.null(attr(lines, "status"))) utils::read.csv(text = lines) else NULL
 }
 
+jags_is_run <- !compare$quick && Sys.getenv("EMBER_BENCH_JAGS") != "stored" &&
+  requireNamespace("rjags", quietly = TRUE)
+
 measure_jags <- function() {
-  if (compare$quick || !requireNamespace("rjags", quietly = TRUE)) {
+  if (!jags_is_run) {
     return(utils::read.csv(jags_file))
   }
   tables <- lapply(names(jags_runs), function(name) {
@@ -138,8 +142,9 @@ report_coverage <- function(herds) {
 run <- function(results_file) {
   report$say(
     "# ember: benchmarks of data cloning", "",
-    "Written by `make bench`. CPU seconds, medians; the machine may be doing other work. JAGS runs",
-    "once, with dclone's settings; figures without rjags are those stored in bench/jags.csv.", "",
+    "Written by `make bench`. CPU seconds, medians; the machine may be doing other work. JAGS ran",
+    paste0("once, with dclone's settings, ", if (jags_is_run) "now" else "earlier (bench/jags.csv)",
+      "."), "",
     sprintf("%s, %s. %s, ember %s.", report$processor(), Sys.Date(), R.version.string,
       packageVersion("ember"))
   )

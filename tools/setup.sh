@@ -6,7 +6,7 @@ set -eu
 PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:$HOME/.cargo/bin"
 
 # Without the needed ones the target stops; without the wanted ones it goes on and says so.
-commands="R gcc xz" needed="cli generics Matrix nlme rlang" wanted="" debian="gcc libc6-dev r-base-core xz-utils"
+commands="R gcc xz" needed="cli coda generics Matrix nlme rlang" wanted="" debian="gcc libc6-dev r-base-core xz-utils"
 goal="${1:-build}"
 case "$goal" in build) ;; test | check | develop | bench)
   needed="$needed testthat"

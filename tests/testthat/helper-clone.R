@@ -38,7 +38,9 @@ local_core <- function(run, env = parent.frame()) {
     lockBinding("native_clone_run", namespace)
   }
   old <- get("native_clone_run", namespace)
-  do.call(on.exit, list(bquote(.(put)(.(old))), add = TRUE), envir = env)
+  do.call(
+    on.exit, list(bquote(.(put)(.(old))), add = TRUE, after = FALSE), envir = env
+  )
   put(run)
 }
 

@@ -165,3 +165,28 @@ test_that("chains that have not mixed are a warning that says what to change", {
   expect_identical(fit$status, "not_mixed")
   expect_output(print(fit), "NOT mixed")
 })
+
+test_that("the model without smoothing mixes as badly as the note shows", {
+  expect_warning(
+    fit <- note_fit(
+      clones = 1, sampler = "independent", n_iter = 4000, n_burnin = 1000,
+      derived = list(first = ~ `(Intercept)` + alpha[1])
+    ),
+    class = "ember_warning_mixing"
+  )
+  expect_identical(names(coef(fit)), c("(Intercept)", "sigma_sq", "first"))
+  expect_named(coef(fit, c("alpha[1]", "alpha[100]")), c("alpha[1]", "alpha[100]"))
+  herd <- note_herd()
+  # The mean of an animal is known, though neither of its parts is.
+  expect_lt(abs(coef(fit)[["first"]] - mean(herd$Y[herd$animal == "1"])), 0.02)
+  within <- sum((herd$Y - stats::ave(herd$Y, herd$animal))^2)
+  expect_equal(coef(fit)[["sigma_sq"]], within / 98, tolerance = 0.05)
+  expect_lt(coda::effectiveSize(as.mcmc.list(fit, "(Intercept)")), 200)
+  expect_output(print(fit), "independent effects")
+  expect_identical(prior(fit)$left, c("(Intercept)", "log(sigma)", "alpha"))
+  expect_error(ranef(fit), class = "ember_error_argument")
+  expect_error(
+    note_fit(sampler = "independent", prior = list(alpha ~ uniform(-1, 1))),
+    class = "ember_error_argument"
+  )
+})

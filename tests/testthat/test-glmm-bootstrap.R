@@ -13,7 +13,8 @@ test_that("the bootstrap is of all parameters, and set.seed() rules it", {
     rnorm(1)
     fixef(fit)
   }))
-  expect_equal(same$t, draws$t[, -1L], ignore_attr = TRUE)
+  # Refits in the core end without the last Newton step of a fit.
+  expect_equal(same$t, draws$t[, -1L], ignore_attr = TRUE, tolerance = 1e-5)
   expect_gt(sd(draws$t[, 2L]), 0.1)
   limits <- confint(draws)
   expect_identical(rownames(limits), names(draws$t0))

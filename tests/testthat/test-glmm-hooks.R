@@ -33,6 +33,16 @@ test_that("broom's tables are those of broom.mixed for lme4", {
   )
 })
 
+test_that("a model without fixed effects has tables too", {
+  counts <- glmm_counts()
+  fit <- glmm(y ~ 0 + (1 | g), counts, poisson())
+  expect_identical(tidy(fit)$effect, "ran_pars")
+  expect_identical(nrow(tidy(fit, "fixed")), 0L)
+  expect_identical(tidy(lmm(y ~ 0 + (1 | g), counts))$effect, rep("ran_pars", 2L))
+  expect_output(print(summary(fit)), "Random effects")
+  expect_identical(dim(vcov(fit)), c(0L, 0L))
+})
+
 test_that("emmeans works on the link and on the response", {
   skip_if_not_installed("emmeans")
   fit <- hook_fit()

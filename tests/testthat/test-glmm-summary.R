@@ -62,6 +62,16 @@ test_that("separation is a warning, and stands in the summary", {
   expect_match(paste(text, collapse = " "), "predicted without error in 12 rows by\\s+`x`")
 })
 
+test_that("a separated fit still answers", {
+  data <- data.frame(y = rep(c(0, 0, 1, 1), 3), x = rep(1:4, 3), g = factor(rep(1:3, each = 4)))
+  fit <- suppressWarnings(glmm(y ~ x + (1 | g), data, binomial()))
+  expect_true(fit$separation$complete)
+  for (answer in list(ranef, hatvalues, residuals, overdispersion, simulate, tidy, VarCorr)) {
+    expect_no_error(answer(fit))
+  }
+  expect_length(predict(fit, se.fit = TRUE)$se.fit, 12L)
+})
+
 test_that("a singular fit says so", {
   data <- withr_seed(4, data.frame(y = rpois(60, 3), g = factor(rep(1:12, 5))))
   expect_message(

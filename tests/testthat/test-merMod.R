@@ -73,3 +73,18 @@ test_that("models that lme4 does not know are refused", {
     as_merMod(lmm(Reaction ~ Days + (late || Subject), data)), class = "ember_error_unsupported"
   )
 })
+
+test_that("a generalized fit is a glmerMod with the same answers", {
+  skip_if_not_installed("lme4")
+  herds <- glmm_herds()
+  fit <- glmm(cbind(incidence, size - incidence) ~ period + (1 | herd), herds, binomial())
+  peer <- as_merMod(fit)
+  expect_s4_class(peer, "glmerMod")
+  expect_equal(as.numeric(logLik(peer)), fit$loglik, tolerance = 1e-8)
+  expect_identical(lme4::fixef(peer), fixef(fit))
+  expect_equal(as.matrix(vcov(peer)), vcov(fit), tolerance = 1e-6, ignore_attr = TRUE)
+  expect_equal(predict(peer, herds[1:3, ]), predict(fit, herds[1:3, ]), tolerance = 1e-6)
+  expect_equal(lme4::getME(peer, "offset"), numeric(56))
+  times <- glmm(y ~ x + (1 | g), glmm_times(), Gamma("log"))
+  expect_error(as_merMod(times), class = "ember_error_unsupported")
+})

@@ -3,11 +3,14 @@
 use ember_core::cloning::cells::Cells;
 use ember_core::cloning::chains::{self, Draws, Settings};
 use ember_core::cloning::clones::{ClonedGlmm, Clones};
+use ember_core::cloning::collapsed;
 use ember_core::cloning::crossed_clones::CrossedClones;
 use ember_core::cloning::laplace_target::LaplaceTarget;
 use ember_core::cloning::mode::Mode;
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::posterior::Posterior;
+use ember_core::cloning::prior::Prior;
+use ember_core::cloning::quadrature_target::QuadratureTarget;
 use ember_core::cloning::walk::Guide;
 use ember_core::glmm::problem::Problem;
 use ember_core::mixed::criterion::Known;
@@ -43,32 +46,83 @@ fn clone_run_glmm(
     let w = layout.unconstrained(&read::start(&start, &layout)?);
     let resume = read::resume(&mcmc, &layout)?;
     let copies = copies(clones)?;
-    let target = LaplaceTarget::new(&problem, &layout, settings.threads)?;
-    let mode = Mode::find(&Posterior::new(target, &layout, &prior, copies), &w)?;
-    let guide = Guide {
-        w: mode.w.clone(),
-        covariance: mode.covariance.clone(),
-    };
-    let cells = Cells::new(&rows, &problem.basis().kept)?;
-    let cloned = ClonedGlmm {
-        cells: &cells,
-        family: &problem.family,
-        structure: problem.structure,
+    let run = Run {
+        problem: &problem,
         layout: &layout,
         prior: &prior,
-        shape: problem.shape,
-        clones: copies,
+        copies,
+        w: &w,
+        resume: resume.as_deref(),
+        mcmc: &mcmc,
+        settings: &settings,
     };
-    if sampler != "gibbs" {
-        return Err(unknown_sampler(sampler).into());
+    match sampler {
+        "gibbs" => run.real_clones(),
+        "collapsed" => run.integrated(),
+        _ => Err(unknown_sampler(sampler).into()),
     }
-    let draws = watched(&mcmc, &settings, |monitor| {
-        let from = |number| resume.as_ref().and_then(|resume| resume.get(number));
-        sample(&cloned, &problem, &guide, from, &settings, monitor)
-    })?;
-    let mut pairs = write::draws(&draws);
-    pairs.push(("mode", write::mode(&mode, &layout).into()));
-    Ok(List::from_pairs(pairs))
+}
+
+/// What chains need, whatever the sampler.
+struct Run<'a> {
+    problem: &'a Problem<'a>,
+    layout: &'a Layout,
+    prior: &'a Prior,
+    copies: usize,
+    /// Where the search for the mode begins.
+    w: &'a [f64],
+    resume: Option<&'a [Vec<f64>]>,
+    mcmc: &'a List,
+    settings: &'a Settings,
+}
+
+impl Run<'_> {
+    /// Chains that move the random effects of every clone.
+    fn real_clones(&self) -> Result<List> {
+        let (problem, layout, prior) = (self.problem, self.layout, self.prior);
+        let target = LaplaceTarget::new(problem, layout, self.settings.threads)?;
+        let mode = Mode::find(&Posterior::new(target, layout, prior, self.copies), self.w)?;
+        let guide = Guide {
+            w: mode.w.clone(),
+            covariance: mode.covariance.clone(),
+        };
+        let cells = Cells::new(problem.rows, &problem.basis().kept)?;
+        let cloned = ClonedGlmm {
+            cells: &cells,
+            family: &problem.family,
+            structure: problem.structure,
+            layout,
+            prior,
+            shape: problem.shape,
+            clones: self.copies,
+        };
+        let resume = self.resume;
+        let from = |number| resume.and_then(|resume| resume.get(number));
+        let draws = watched(self.mcmc, self.settings, |monitor| {
+            sample(&cloned, problem, &guide, from, self.settings, monitor)
+        })?;
+        let mut pairs = write::draws(&draws);
+        pairs.push(("mode", write::mode(&mode, layout).into()));
+        Ok(List::from_pairs(pairs))
+    }
+
+    /// Chains on the posterior with the random effects integrated out by quadrature; `accuracy` says how well:
+    /// `list(nodes, error)`, the error that of the log-likelihood of one copy.
+    fn integrated(&self) -> Result<List> {
+        let (layout, prior) = (self.layout, self.prior);
+        let target = QuadratureTarget::new(self.problem, layout, self.copies, self.w)?;
+        let accuracy = target.accuracy();
+        let posterior = Posterior::new(target, layout, prior, self.copies);
+        let mode = Mode::find(&posterior, self.w)?;
+        let draws = watched(self.mcmc, self.settings, |monitor| {
+            collapsed::run(&posterior, &mode, self.resume, self.settings, monitor)
+        })?;
+        let mut pairs = write::draws(&draws);
+        pairs.push(("mode", write::mode(&mode, layout).into()));
+        let accuracy = list!(nodes = accuracy.nodes as i32, error = accuracy.error);
+        pairs.push(("accuracy", accuracy.into()));
+        Ok(List::from_pairs(pairs))
+    }
 }
 
 /// Chains of real clones, each from its w or else the guide's.

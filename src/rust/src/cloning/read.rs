@@ -111,6 +111,16 @@ pub fn settings(mcmc: &List) -> Result<Settings> {
 /// # Errors
 /// [`Error::Argument`] naming `start`.
 pub fn resume(mcmc: &List, layout: &Layout) -> Result<Option<Vec<Vec<f64>>>> {
+    let rows = resume_values(mcmc)?;
+    let rows = rows.map(|rows| rows.iter().map(|row| layout.from_natural(row)).collect());
+    rows.transpose()
+}
+
+/// The same, as the values of each chain.
+///
+/// # Errors
+/// [`Error::Argument`] naming `start`.
+pub fn resume_values(mcmc: &List) -> Result<Option<Vec<Vec<f64>>>> {
     let fields = Fields::of(mcmc);
     let Some(start) = fields.value("start") else {
         return Ok(None);
@@ -118,9 +128,6 @@ pub fn resume(mcmc: &List, layout: &Layout) -> Result<Option<Vec<Vec<f64>>>> {
     let values = start.as_real_slice();
     let values = values.ok_or_else(|| wrong("start", "must be a numeric matrix"))?;
     let chains = start.nrows();
-    let rows = (0..chains).map(|chain| {
-        let row: Vec<f64> = values.iter().skip(chain).step_by(chains).copied().collect();
-        layout.from_natural(&row)
-    });
-    rows.collect::<Result<_>>().map(Some)
+    let row = |chain| values.iter().skip(chain).step_by(chains).copied().collect();
+    Ok(Some((0..chains).map(row).collect()))
 }

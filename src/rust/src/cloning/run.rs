@@ -3,6 +3,7 @@
 use ember_core::cloning::chains::{self, Draws, Settings};
 use ember_core::cloning::collapsed;
 use ember_core::cloning::gibbs::{ClonedGaussian, Gibbs};
+use ember_core::cloning::independent::{Independent, Unsmoothed};
 use ember_core::cloning::mode::Mode;
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::posterior::Posterior;
@@ -43,8 +44,22 @@ fn clone_run(
     let layout = gaussian_layout(&statistics, &structure, &known)?;
     let prior = read::prior(&prior, &layout)?;
     let w = layout.unconstrained(&read::start(&start, &layout)?);
-    let resume = read::resume(&mcmc, &layout)?;
     let copies = copies(clones)?;
+    if sampler == "independent" {
+        let model = Unsmoothed::new(&rows, statistics.kept(), &layout, &prior, copies)?;
+        let resume = read::resume_values(&mcmc)?;
+        let draws = watched(&mcmc, &settings, |monitor| {
+            let start = |number: usize, _: &mut _| {
+                let mut from = w[..=layout.fixed].to_vec();
+                from[layout.fixed] = (2.0 * from[layout.fixed]).exp();
+                let resumed = resume.as_ref().and_then(|resume| resume.get(number));
+                Independent::new(&model, resumed.unwrap_or(&from))
+            };
+            chains::run(&settings, model.width(), start, monitor)
+        })?;
+        return Ok(List::from_pairs(write::draws(&draws)));
+    }
+    let resume = read::resume(&mcmc, &layout)?;
     let gaussian = Gaussian::new(&statistics, &structure, &layout)?;
     let posterior = Posterior::new(gaussian, &layout, &prior, copies);
     let mode = Mode::find(&posterior, &w)?;

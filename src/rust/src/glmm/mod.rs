@@ -4,6 +4,7 @@ mod estimate;
 mod evaluate;
 mod profile;
 pub mod read;
+mod refit;
 mod write;
 
 use extendr_api::prelude::*;
@@ -13,4 +14,5 @@ extendr_module! {
     use estimate;
     use evaluate;
     use profile;
+    use refit;
 }

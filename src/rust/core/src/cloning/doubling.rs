@@ -89,3 +89,61 @@ fn reversible(
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::stream;
+
+    /// A mixture of a narrow normal density and a wide one beside it.
+    struct Two {
+        at: f64,
+        last: f64,
+        kept: f64,
+    }
+
+    fn log_density(x: f64) -> f64 {
+        let part = |center: f64, sd: f64| (-0.5 * ((x - center) / sd).powi(2)).exp() / sd;
+        (0.3 * part(0.0, 0.1) + 0.7 * part(3.0, 2.0)).ln()
+    }
+
+    impl Curve for Two {
+        fn at(&mut self, t: f64) -> f64 {
+            self.last = self.at + t;
+            log_density(self.last)
+        }
+
+        fn keep(&mut self) {
+            self.kept = self.last;
+        }
+    }
+
+    #[test]
+    fn moments_do_not_depend_on_the_width() {
+        for (number, width) in [0.05, 2.0, 300.0].into_iter().enumerate() {
+            let mut rng = stream(12, number as u64);
+            let mut line = Two {
+                at: 0.0,
+                last: 0.0,
+                kept: 0.0,
+            };
+            let (draws, mut sum, mut square, mut narrow) = (100_000, 0.0, 0.0, 0);
+            for _ in 0..draws {
+                let here = log_density(line.at);
+                if step(&mut line, here, width, &mut rng) {
+                    line.at = line.kept;
+                }
+                sum += line.at;
+                square += line.at * line.at;
+                narrow += i32::from(line.at.abs() < 0.3);
+            }
+            let mean = sum / f64::from(draws);
+            let variance = square / f64::from(draws) - mean * mean;
+            let share = f64::from(narrow) / f64::from(draws);
+            assert!((mean - 2.1).abs() < 0.1, "{width} {mean}");
+            // 0.3 0.01 + 0.7 4 + 0.21 9, and 0.3 P(|z| < 3) + 0.7 P(-1.65 < z < -1.35)
+            assert!((variance - 4.693).abs() < 0.12, "{width} {variance}");
+            assert!((share - 0.326_5).abs() < 0.035, "{width} {share}");
+        }
+    }
+}

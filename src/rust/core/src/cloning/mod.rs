@@ -14,6 +14,7 @@ pub mod crossed_clones;
 mod doubling;
 pub mod gibbs;
 pub mod independence;
+pub mod independent;
 pub mod laplace_target;
 pub mod level_likelihood;
 pub mod level_modes;

@@ -4,10 +4,11 @@
 //! The integral is not exact, but its error is known and as small as wanted: a sampler of K log L sees K times the error
 //! of log L, and of that only what varies over the posterior.
 
+use super::laplace_target::coordinates;
 use super::parameters::Layout;
 use super::target::Likelihood;
 use crate::error::{Error, Result};
-use crate::glmm::problem::{Criterion, Parameters, Problem};
+use crate::glmm::problem::{Criterion, Problem};
 use crate::glmm::quadrature::AdaptiveQuadrature;
 
 /// Numbers of nodes in each dimension that are tried in turn; the error of each is its difference to the next.
@@ -88,16 +89,6 @@ impl Likelihood for QuadratureTarget<'_> {
         let psi = coordinates(self.problem, self.layout, w);
         Ok(-0.5 * self.quadrature.value(&psi)?)
     }
-}
-
-/// The coordinates of a problem at w.
-fn coordinates(problem: &Problem, layout: &Layout, w: &[f64]) -> Vec<f64> {
-    let parameters = layout.parameters(w);
-    problem.locate(&Parameters {
-        theta: parameters.theta,
-        beta: parameters.beta,
-        shape: parameters.shape,
-    })
 }
 
 fn not_collapsible(error: Error) -> Error {

@@ -7,6 +7,7 @@
 use super::family::{Distribution, Family, Link};
 use super::groups::Groups;
 use crate::mixed::rows::{Column, Rows};
+use crate::simd::exp_slice;
 
 /// The rows of a Poisson model with a random intercept, summed by group.
 #[derive(Debug, Clone)]
@@ -15,8 +16,10 @@ pub(super) struct Exposure {
     groups: Groups,
     /// Σ w y of each level.
     pub counts: Vec<f64>,
-    /// Σ w e^f of each level, its logarithm, at the last point.
+    /// log Σ w e^f of each level, at the last point.
     pub logs: Vec<f64>,
+    /// w e^f relative to the sum over the level, by position, at the last point.
+    shares: Vec<f64>,
 }
 
 impl Exposure {
@@ -32,15 +35,12 @@ impl Exposure {
     pub fn of(rows: &Rows, groups: Groups) -> Self {
         let mut counts = Vec::with_capacity(groups.levels());
         for level in 0..groups.levels() {
-            let rows_of_level = groups.rows_at(groups.positions(level..level + 1));
-            counts.push(
-                rows_of_level
-                    .map(|i| rows.weight(i) * rows.response[i])
-                    .sum(),
-            );
+            let members = groups.rows_at(groups.positions(level..level + 1));
+            counts.push(members.map(|i| rows.weight(i) * rows.response[i]).sum());
         }
         Exposure {
             logs: vec![0.0; counts.len()],
+            shares: vec![0.0; groups.rows()],
             groups,
             counts,
         }
@@ -48,33 +48,39 @@ impl Exposure {
 
     /// Takes the part of η without u (by rows); returns what the kernels of the rows have beyond those of the sums.
     pub fn update(&mut self, rows: &Rows, fixed: &[f64]) -> f64 {
-        let mut beyond = 0.0;
+        let all = 0..fixed.len();
+        self.groups.gather(all.clone(), fixed, &mut self.shares);
         for (level, log) in self.logs.iter_mut().enumerate() {
-            let members = || self.groups.rows_at(self.groups.positions(level..level + 1));
+            let shares = &mut self.shares[self.groups.positions(level..level + 1)];
             // The largest outside the sum: exponentials neither overflow nor all vanish.
-            let largest = members()
-                .map(|i| fixed[i])
-                .fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = members()
-                .map(|i| rows.weight(i) * (fixed[i] - largest).exp())
-                .sum();
-            *log = largest + sum.ln();
-            let kernel: f64 = members()
-                .map(|i| rows.weight(i) * rows.response[i] * fixed[i])
-                .sum();
-            beyond += kernel - self.counts[level] * *log;
+            *log = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            shares.iter_mut().for_each(|f| *f -= *log);
         }
-        beyond
+        exp_slice(&mut self.shares);
+        if let Some(weights) = rows.weights {
+            let by_position = self.shares.iter_mut().zip(self.groups.rows_at(all));
+            by_position.for_each(|(share, i)| *share *= weights[i]);
+        }
+        for (level, log) in self.logs.iter_mut().enumerate() {
+            let shares = &mut self.shares[self.groups.positions(level..level + 1)];
+            let sum: f64 = shares.iter().sum();
+            *log += sum.ln();
+            shares.iter_mut().for_each(|share| *share /= sum);
+        }
+        let both = fixed.iter().zip(rows.response).enumerate();
+        let kernels: f64 = both.map(|(i, (f, y))| rows.weight(i) * y * f).sum();
+        let sums = self.counts.iter().zip(&self.logs);
+        kernels - sums.map(|(count, log)| count * log).sum::<f64>()
     }
 
     /// Turns derivatives in the groups' logarithms into those in the parts of η (by rows).
-    pub fn spread(&self, rows: &Rows, fixed: &[f64], slopes: &[f64]) -> Vec<f64> {
-        let mut to = vec![0.0; fixed.len()];
-        for (level, (&log, &slope)) in self.logs.iter().zip(slopes).enumerate() {
-            for i in self.groups.rows_at(self.groups.positions(level..level + 1)) {
-                let share = (fixed[i] - log).exp();
-                let own = rows.response[i] + (slope - self.counts[level]) * share;
-                to[i] = rows.weight(i) * own;
+    pub fn spread(&self, rows: &Rows, slopes: &[f64]) -> Vec<f64> {
+        let mut to = vec![0.0; rows.len()];
+        for (level, (&count, &slope)) in self.counts.iter().zip(slopes).enumerate() {
+            let positions = self.groups.positions(level..level + 1);
+            let members = self.groups.rows_at(positions.clone());
+            for (i, share) in members.zip(&self.shares[positions]) {
+                to[i] = rows.weight(i) * rows.response[i] + (slope - count) * share;
             }
         }
         to

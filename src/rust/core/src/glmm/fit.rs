@@ -3,7 +3,8 @@
 use nalgebra::DMatrix;
 
 use super::laplace::Laplace;
-use super::modes::Modes;
+use super::limits::unbounded_term;
+use super::modes::Approximation;
 use super::problem::{Criterion, Parameters, Problem};
 use super::quadrature::AdaptiveQuadrature;
 use super::search::{measure_shape, minimize, Found, Space};
@@ -11,7 +12,10 @@ use super::separation::Separation;
 use super::start::{linear, start, Given};
 use super::verdict::{verdict, Verdict};
 use crate::em::{Flow, Progress, Settings, Status, Trace};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Times that the random effects of a start are made smaller before it is given up.
+const MAX_SHRINKINGS: usize = 6;
 
 /// Estimates and what is known about them.
 #[derive(Debug, Clone)]
@@ -66,6 +70,35 @@ pub fn fit(
     plan: &Plan,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Fit> {
+    let mut sought = Sought {
+        problem,
+        settings: plan.settings,
+        monitor,
+    };
+    seek(problem, plan, &mut sought, describe)
+}
+
+/// What is wanted of a minimum.
+pub(super) struct Sought<'a> {
+    pub problem: &'a Problem<'a>,
+    pub settings: &'a Settings,
+    pub monitor: &'a mut dyn FnMut(&Progress) -> Flow,
+}
+
+/// What is reported of a minimum: the criterion is there.
+type Report<T> =
+    fn(&mut Sought, &mut dyn Approximation, &Space, Found, Option<Separation>) -> Result<T>;
+
+/// Finds the minimum and reports of it.
+///
+/// # Errors
+/// As [`fit`].
+pub(super) fn seek<T>(
+    problem: &Problem,
+    plan: &Plan,
+    sought: &mut Sought,
+    report: Report<T>,
+) -> Result<T> {
     plan.settings.validate()?;
     let quadrature = match plan.n_agq {
         1 => None,
@@ -75,36 +108,33 @@ pub fn fit(
     let statistics = start.statistics.clone();
     let mut space = Space::new(problem, linear(problem, &statistics)?);
     let mut laplace = Laplace::new(problem, plan.threads)?;
+    make_feasible(&mut laplace, &mut start.psi[..], space.thetas())?;
     if problem.shape_is_free() {
         measure_shape(&mut laplace, &start.psi, &mut start.hessian)?;
     }
     let (psi, hessian) = (start.psi, start.hessian);
-    let settings = plan.settings;
+    let (settings, monitor) = (sought.settings, &mut *sought.monitor);
     let found = minimize(&mut laplace, &mut space, &psi, hessian, settings, monitor)?;
-    let separation = start.separation;
     match quadrature {
-        None => describe(
-            problem,
-            &mut laplace,
-            &space,
-            found,
-            separation,
-            settings,
-            monitor,
-        ),
+        None => report(sought, &mut laplace, &space, found, start.separation),
         Some(mut quadrature) => {
             let found = refine(&mut quadrature, &mut space, found, settings, monitor)?;
-            describe(
-                problem,
-                &mut quadrature,
-                &space,
-                found,
-                separation,
-                settings,
-                monitor,
-            )
+            report(sought, &mut quadrature, &space, found, start.separation)
         }
     }
+}
+
+/// Shrinks the random effects of a start at which the criterion is undefined, until it is not.
+fn make_feasible(laplace: &mut Laplace, psi: &mut [f64], thetas: usize) -> Result<()> {
+    for _ in 0..MAX_SHRINKINGS {
+        match laplace.value(psi) {
+            Err(Error::Numerical { .. } | Error::NotPositiveDefinite { .. }) => {
+                psi[..thetas].iter_mut().for_each(|theta| *theta *= 0.3);
+            }
+            other => return other.map(|_| ()),
+        }
+    }
+    laplace.value(psi).map(|_| ())
 }
 
 /// Minimises the criterion by quadrature from what Laplace's approximation found; its steps are not counted.
@@ -127,24 +157,17 @@ fn refine(
 }
 
 /// The estimates at what was found.
-fn describe<C: Criterion + Modes>(
-    problem: &Problem,
-    criterion: &mut C,
+fn describe(
+    sought: &mut Sought,
+    criterion: &mut dyn Approximation,
     space: &Space,
     mut found: Found,
     separation: Option<Separation>,
-    settings: &Settings,
-    monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Fit> {
-    let verdict = verdict(problem, criterion, space, &mut found, settings.tol, monitor)?;
-    if let (Some(separation), Status::Converged | Status::IterationLimit | Status::Saddle { .. }) =
-        (&separation, &found.status)
-    {
-        found.status = Status::Degenerate {
-            component: 0,
-            message: separation.message(),
-        };
-    }
+    let problem = sought.problem;
+    let (tol, monitor) = (sought.settings.tol, &mut *sought.monitor);
+    let verdict = verdict(problem, criterion, space, &mut found, tol, monitor)?;
+    found.status = finite(problem, &found, separation.as_ref());
     Ok(Fit {
         parameters: problem.parameters(&found.psi),
         psi: found.psi,
@@ -161,6 +184,27 @@ fn describe<C: Criterion + Modes>(
         passes: found.passes,
         trace: found.trace,
     })
+}
+
+/// The status of a search whose estimates may be on their way to infinity.
+pub(super) fn finite(problem: &Problem, found: &Found, separation: Option<&Separation>) -> Status {
+    let theta = &found.psi[..problem.structure.parameters()];
+    let message = match (separation, unbounded_term(problem, theta)) {
+        (Some(separation), _) => separation.message(),
+        (None, Some(_)) => {
+            "the response is the same in all rows of each level of a grouping factor, so the variance of its \
+             effects has no finite estimate"
+                .into()
+        }
+        (None, None) => return found.status.clone(),
+    };
+    match found.status {
+        Status::Interrupted => Status::Interrupted,
+        _ => Status::Degenerate {
+            component: 0,
+            message,
+        },
+    }
 }
 
 /// The criterion of a number of quadrature points.

@@ -20,6 +20,7 @@ use super::small::{
     add_outer, identity, inner, solve_lower, solve_upper, times, unwhiten, Square, Vector,
     MAX_WIDTH,
 };
+use crate::simd::exp_slice;
 
 /// Sums over the nodes of one group, each node weighted by its share in P (before division by P).
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,6 +78,12 @@ pub(super) struct Nodes {
     scores: Vec<f64>,
     /// d log f, d score and d curvature by d log shape.
     shape: [Vec<f64>; 3],
+    /// With |u|² = |û|² + 2 Σ z_a linear_a + Σ z_a z_b square_ab: for each group the inner products of û and the columns of
+    /// L⁻ᵀ.
+    linear: [Vec<f64>; MAX_WIDTH],
+    square: [[Vec<f64>; MAX_WIDTH]; MAX_WIDTH],
+    /// Shares of the groups at one node.
+    shares: Vec<f64>,
     moments: Vec<Moments>,
 }
 
@@ -88,10 +95,9 @@ impl Nodes {
         for (z, log_weight) in set.grid.iter() {
             self.place(batch, z);
             self.evaluate(batch, set, false);
-            for (group, mode) in modes.iter().enumerate() {
-                let u = shifted(mode, z, q);
-                self.moments[group].total += self.share(batch, group, (&mode.u, &u), log_weight);
-            }
+            self.weigh(batch, z, log_weight);
+            let shares = self.moments.iter_mut().zip(&self.shares);
+            shares.for_each(|(moments, share)| moments.total += share);
         }
         self.write_logs(batch, q, modes, logs);
     }
@@ -114,8 +120,9 @@ impl Nodes {
             if with_shape {
                 fill_shape(&mut self.shape, batch, set, &self.eta);
             }
+            self.weigh(batch, z, log_weight);
             for (group, mode) in modes.iter().enumerate() {
-                self.add_node(batch, set, (group, mode), (z, log_weight));
+                self.add_node(batch, set, (group, mode), z);
             }
         }
         if with_shape {
@@ -142,6 +149,9 @@ impl Nodes {
             column.clear();
             column.resize(batch.len(), 0.0);
         }
+        self.shares.clear();
+        self.shares.resize(modes.len(), 0.0);
+        self.measure(q, modes);
         // Forward substitution in L σ = s, all rows of a group at once.
         for (group, mode) in modes.iter().enumerate() {
             let rows = batch.rows(group);
@@ -159,6 +169,22 @@ impl Nodes {
                 }
                 let factor = 1.0 / mode.scale[a][a];
                 column.iter_mut().for_each(|x| *x *= factor);
+            }
+        }
+    }
+
+    /// Inner products of û and the columns of L⁻ᵀ.
+    fn measure(&mut self, q: usize, modes: &[Mode]) {
+        let one = identity(q);
+        for a in 0..q {
+            self.linear[a].clear();
+            self.square[a].iter_mut().for_each(Vec::clear);
+            for mode in modes {
+                let column = solve_upper(&mode.scale, &one[a], q);
+                self.linear[a].push(inner(&mode.u, &column));
+                for (b, square) in self.square[a].iter_mut().enumerate().take(a + 1) {
+                    square.push(inner(&column, &solve_upper(&mode.scale, &one[b], q)));
+                }
             }
         }
     }
@@ -191,33 +217,36 @@ impl Nodes {
         set.family.block(&rows, &mut terms);
     }
 
-    /// w_k exp(h(u_k) − h(û) + |z_k|²/2) of a group: at most about 1, since û is the mode; 0 where the density is not
-    /// defined.
-    fn share(&self, batch: &Batch, group: usize, (mode, u): (&Vector, &Vector), log: f64) -> f64 {
-        let rows = batch.rows(group);
-        let here = self.value[rows.clone()].iter().zip(&batch.value[rows]);
-        let change: f64 = here.map(|(node, mode)| node - mode).sum();
-        let exponent = change - 0.5 * (inner(u, u) - inner(mode, mode)) + log;
-        if exponent.is_nan() {
-            0.0
-        } else {
-            exponent.exp()
+    /// w_k exp(h(u_k) − h(û) + |z_k|²/2) of every group: at most about 1, since û is the mode; 0 where the density is
+    /// not defined.
+    fn weigh(&mut self, batch: &Batch, z: &[f64], log_weight: f64) {
+        for (group, share) in self.shares.iter_mut().enumerate() {
+            let rows = batch.rows(group);
+            let here = self.value[rows.clone()].iter().zip(&batch.value[rows]);
+            *share = log_weight + here.map(|(node, mode)| node - mode).sum::<f64>();
+        }
+        for (a, &along) in z.iter().enumerate() {
+            let both = self.shares.iter_mut().zip(&self.linear[a]);
+            both.for_each(|(share, linear)| *share -= along * linear);
+            for (b, &across) in z.iter().enumerate().take(a + 1) {
+                let factor = if a == b { 0.5 } else { 1.0 } * along * across;
+                let both = self.shares.iter_mut().zip(&self.square[a][b]);
+                both.for_each(|(share, square)| *share -= factor * square);
+            }
+        }
+        exp_slice(&mut self.shares);
+        for share in &mut self.shares {
+            *share = if share.is_nan() { 0.0 } else { *share };
         }
     }
 
-    fn add_node(
-        &mut self,
-        batch: &Batch,
-        set: Setting,
-        (group, mode): (usize, &Mode),
-        (z, log_weight): (&[f64], f64),
-    ) {
+    fn add_node(&mut self, batch: &Batch, set: Setting, (group, mode): (usize, &Mode), z: &[f64]) {
         let q = set.point.width;
-        let u = shifted(mode, z, q);
-        let share = self.share(batch, group, (&mode.u, &u), log_weight);
+        let share = self.shares[group];
         if share == 0.0 {
             return;
         }
+        let u = shifted(mode, z, q);
         let rows = batch.rows(group);
         let effects = batch.project_plain(&self.score, group, q);
         let along = set.point.lambda_transposed(&effects);

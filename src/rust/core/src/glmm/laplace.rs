@@ -16,8 +16,6 @@
 //! d log L / dκ = Σ dℓ/dκ - Σ h dW/dκ / 2 - Σ (ZΛa) ds/dκ / 2    for κ = log shape.
 //! ```
 
-use nalgebra::DMatrix;
-
 use super::family::{Block, BlockTerms};
 use super::fixed_effects::cross;
 use super::pirls::{multiply, multiply_transposed, Modes};
@@ -25,7 +23,7 @@ use super::problem::{Criterion, Problem};
 use crate::error::{Error, Result};
 use crate::mixed::basis::dot;
 use crate::mixed::factor::Factor;
-use crate::mixed::working::{add_effects, fixed_products, LevelBlocks};
+use crate::mixed::working::{add_effects, LevelBlocks};
 use crate::shard::{map_slices, BLOCK_ROWS};
 
 /// -2 log-likelihood by Laplace's approximation.
@@ -89,11 +87,6 @@ impl<'a> Laplace<'a> {
         &self.modes.eta
     }
 
-    /// Observed weights of the rows at the last point.
-    pub fn weights(&self) -> &[f64] {
-        &self.modes.weight
-    }
-
     /// The factor of H at the last point.
     pub fn factor(&self) -> &Factor {
         &self.modes.factor
@@ -121,28 +114,6 @@ impl<'a> Laplace<'a> {
             self.has_covariances = true;
         }
         &self.covariances
-    }
-
-    /// X̃ᵀV⁻¹X̃ with V = ZΛΛᵀZᵀ + W⁻¹ at the last point: the curvature of -log L in β̃, for given weights.
-    pub fn fixed_curvature(&self) -> DMatrix<f64> {
-        let modes = &self.modes;
-        let (rows, basis) = (modes.problem.rows, modes.problem.basis());
-        let products = fixed_products(rows, basis, &modes.weight);
-        let (p, size) = (products.gram.nrows(), modes.u.len());
-        let mut cross = DMatrix::zeros(size, p);
-        for j in 0..p {
-            let mut first = 0;
-            for (t, blocks) in products.blocks.iter().enumerate() {
-                let column: Vec<f64> = blocks.iter().skip(j).step_by(p).copied().collect();
-                let to = &mut cross.as_mut_slice()[j * size + first..][..column.len()];
-                multiply_transposed(modes.factor.lambda(t), &column, to);
-                first += column.len();
-            }
-        }
-        let mut solved = cross.clone();
-        let columns = solved.as_mut_slice().chunks_exact_mut(size.max(1));
-        columns.for_each(|column| modes.factor.solve(column));
-        products.gram - cross.tr_mul(&solved)
     }
 
     /// Moves the modes to a point, unless they are there.

@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::laplace::Laplace;
+use super::problem::Criterion;
 
 /// The conditional modes û of the random effects and the parts of the criterion there.
 pub trait Modes {
@@ -21,6 +22,11 @@ pub trait Modes {
     /// |û|².
     fn penalty(&self) -> f64;
 }
+
+/// An approximation of the likelihood: its criterion and the modes around which it is made.
+pub trait Approximation: Criterion + Modes {}
+
+impl<T: Criterion + Modes> Approximation for T {}
 
 impl Modes for Laplace<'_> {
     fn spherical(&self) -> Vec<DMatrix<f64>> {

@@ -3,6 +3,9 @@
 //! Newton's method on log p(y | u) - |u|²/2, whose Hessian is -H, H = ΛᵀZᵀWZΛ + I with the observed weights W. Steps
 //! are halved until they ascend. Where negative weights make H indefinite, a step is taken with the expected weights;
 //! the mode itself is always judged by the observed ones.
+//!
+//! A kernel that is not concave in η (see [`super::family::Family::is_log_concave`]) may have several modes; the one
+//! found is that nearest to where the search begins, which is the last mode.
 
 use std::ops::Range;
 
@@ -19,8 +22,8 @@ use crate::mixed::structure::Structure;
 use crate::mixed::working::{add_effects, Working};
 use crate::shard::{map_slices, BLOCK_ROWS};
 
-/// Newton steps before a mode counts as not found.
-const MAX_STEPS: usize = 200;
+/// Passes over the rows before a mode counts as not found.
+const MAX_PASSES: usize = 200;
 
 /// Halvings of one step.
 const MAX_HALVINGS: usize = 40;
@@ -155,14 +158,16 @@ impl<'a> Modes<'a> {
             ));
         }
         let mut settled = false;
-        for _ in 0..MAX_STEPS {
+        let last = self.passes + MAX_PASSES;
+        while self.passes < last {
             let (rows, threads) = (self.problem.rows, self.threads);
             self.working.fill(rows, &self.weight, &self.score, threads);
             let observed = self.working.factorise(&mut self.factor, structure, theta);
             if observed.is_err() {
                 self.expect_weights();
                 self.working.fill(rows, &self.weight, &self.score, threads);
-                self.working.factorise(&mut self.factor, structure, theta)?;
+                let expected = self.working.factorise(&mut self.factor, structure, theta);
+                expected.map_err(|_| no_mode("the weights are out of range"))?;
             }
             let length = self.newton();
             if !length.is_finite() {
@@ -209,7 +214,8 @@ impl<'a> Modes<'a> {
             let trial = std::mem::take(&mut self.trial);
             let reached = self.evaluate(&trial);
             self.trial = trial;
-            if reached >= objective - rounding && reached.is_finite() {
+            let ascends = reached >= objective - rounding || length <= QUADRATIC;
+            if ascends && reached.is_finite() {
                 std::mem::swap(&mut self.u, &mut self.trial);
                 return Ok(reached);
             }

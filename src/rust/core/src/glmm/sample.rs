@@ -71,7 +71,7 @@ impl<'a> Sample<'a> {
     /// Derivatives in the fixed part of every row of the data from those at the positions.
     pub fn spread<'s>(&self, slopes: &'s [f64]) -> Cow<'s, [f64]> {
         match &self.exposure {
-            Some(exposure) => Cow::Owned(exposure.spread(self.rows, &self.fixed, slopes)),
+            Some(exposure) => Cow::Owned(exposure.spread(self.rows, slopes)),
             None => self.groups.scatter(slopes),
         }
     }

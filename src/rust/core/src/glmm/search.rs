@@ -4,6 +4,7 @@
 
 use nalgebra::DMatrix;
 
+use super::limits::largest_log_shape;
 use super::problem::{Criterion, Problem};
 use crate::em::{Flow, Progress, Settings, Status, Trace};
 use crate::error::{Error, Result};
@@ -37,6 +38,8 @@ pub(super) struct Space<'a> {
     frame: Option<Frame>,
     /// Large changes of β̃ and log shape.
     others: Vec<f64>,
+    /// Of log shape, the last coordinate.
+    largest_log_shape: f64,
 }
 
 impl<'a> Space<'a> {
@@ -59,6 +62,7 @@ impl<'a> Space<'a> {
             scales,
             frame,
             others,
+            largest_log_shape: largest_log_shape(problem),
         }
     }
 
@@ -85,6 +89,12 @@ struct Descent<'a, 'b> {
 
 impl Objective for Descent<'_, '_> {
     fn value(&mut self, at: &[f64]) -> Result<f64> {
+        let limit = self.space.largest_log_shape;
+        if limit.is_finite() && at.last().is_some_and(|&log_shape| log_shape > limit) {
+            return Err(Error::Numerical {
+                message: "the shape is too large".into(),
+            });
+        }
         self.criterion.value(at)
     }
 

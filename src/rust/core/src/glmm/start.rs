@@ -28,7 +28,7 @@ const LEAST_CURVATURE: f64 = 1e-2;
 pub struct Given {
     /// Every element of θ.
     pub theta: Option<Vec<f64>>,
-    /// β of the columns kept.
+    /// β of the columns kept, or of all.
     pub beta: Option<Vec<f64>>,
     pub shape: Option<f64>,
 }
@@ -43,7 +43,8 @@ impl Given {
         };
         let positive = |shape: f64| shape.is_finite() && shape > 0.0;
         if fits(&self.theta, thetas)
-            && fits(&self.beta, problem.fixed_columns())
+            && (fits(&self.beta, problem.fixed_columns())
+                || fits(&self.beta, problem.rows.fixed.columns()))
             && self.shape.is_none_or(positive)
         {
             return Ok(());
@@ -148,7 +149,12 @@ impl Quasi<'_> {
         let Some(beta) = &given.beta else {
             return Ok(None);
         };
-        self.beta = DVector::from_column_slice(beta);
+        let kept = &self.problem.basis().kept;
+        self.beta = if beta.len() == kept.len() {
+            DVector::from_column_slice(beta)
+        } else {
+            DVector::from_iterator(kept.len(), kept.iter().map(|&j| beta[j]))
+        };
         let eta = fixed_predictor(
             self.problem.rows,
             &self.problem.basis().kept,

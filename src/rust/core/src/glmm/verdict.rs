@@ -6,6 +6,8 @@
 
 use nalgebra::{DMatrix, DVector};
 
+use super::limits::shape_is_endless;
+use super::modes::Approximation;
 use super::problem::{Criterion, Problem};
 use super::search::{Found, Space};
 use crate::em::{Flow, Progress, Status};
@@ -22,6 +24,9 @@ const LONGEST: f64 = 1e-2;
 /// An eigenvalue of the Hessian smaller than this counts as zero: with unit diagonal it is 1 where a parameter is
 /// known as well as if all others were.
 const FLAT: f64 = 1e-7;
+
+/// Smaller eigenvalues are rounding.
+const NO_INFORMATION: f64 = 1e-14;
 
 /// Newton steps with the exact Hessian at the end.
 const POLISH: usize = 2;
@@ -58,7 +63,7 @@ pub struct Verdict {
 /// Those of the criterion.
 pub(super) fn verdict(
     problem: &Problem,
-    criterion: &mut dyn Criterion,
+    criterion: &mut dyn Approximation,
     space: &Space,
     found: &mut Found,
     tol: f64,
@@ -68,13 +73,18 @@ pub(super) fn verdict(
     let thetas = space.thetas();
     let mut at_boundary = boundary(&space.linear, &found.psi[..thetas]);
     at_boundary.resize(k, false);
+    criterion.value(&found.psi)?;
+    if shape_is_endless(problem, &found.psi, &criterion.linear_predictor()) {
+        at_boundary[k - 1] = true;
+        // The criterion is flat to rounding in the shape: the others decide.
+        if let Status::Degenerate { .. } | Status::IterationLimit = found.status {
+            found.status = Status::Converged;
+        }
+    }
     let inside: Vec<usize> = (0..k).filter(|&i| !at_boundary[i]).collect();
     let hessian = match differences(criterion, space, found, &inside, monitor)? {
         Some(hessian) => hessian,
-        None => {
-            found.status = Status::Interrupted;
-            found.hessian.clone()
-        }
+        None => found.hessian.clone(),
     };
     let mut gradient = vec![0.0; k];
     found.value = criterion.gradient(&found.psi, &mut gradient)?;
@@ -83,7 +93,7 @@ pub(super) fn verdict(
         polish(criterion, &spectrum, &inside, found, &mut gradient)?;
     }
     spectrum.measure(&gradient, &inside);
-    let psi_covariance = spectrum.inverse(&inside, k) * 2.0;
+    let psi_covariance = spectrum.covariance(&inside, thetas, k) * 2.0;
     let mut verdict = Verdict {
         distance: spectrum.distance,
         steepest: spectrum.steepest,
@@ -170,7 +180,28 @@ impl Spectrum {
             true => 1.0 / value,
             false => 0.0,
         });
-        let inner = &self.axes * DMatrix::from_diagonal(&inverted) * self.axes.transpose();
+        self.assemble(&inverted, inside, k)
+    }
+
+    /// H⁻¹, but where H is zero: nothing along rotations of Λ, which change nothing, and very much along fixed
+    /// effects, of which the data then say nothing.
+    fn covariance(&self, inside: &[usize], thetas: usize, k: usize) -> DMatrix<f64> {
+        let columns = self.axes.column_iter().zip(self.values.iter());
+        let inverted = columns.map(|(axis, &value)| {
+            let along = axis.iter().zip(inside).filter(|(_, &i)| i < thetas);
+            let rotation = along.map(|(a, _)| a * a).sum::<f64>() > 0.5;
+            match value.abs() > FLAT {
+                true => 1.0 / value,
+                false if rotation => 0.0,
+                false => 1.0 / value.abs().max(NO_INFORMATION),
+            }
+        });
+        let inverted = DVector::from_iterator(inside.len(), inverted);
+        self.assemble(&inverted, inside, k)
+    }
+
+    fn assemble(&self, inverted: &DVector<f64>, inside: &[usize], k: usize) -> DMatrix<f64> {
+        let inner = &self.axes * DMatrix::from_diagonal(inverted) * self.axes.transpose();
         let mut inverse = DMatrix::zeros(k, k);
         for (i, &a) in inside.iter().enumerate() {
             for (j, &b) in inside.iter().enumerate() {
@@ -238,7 +269,8 @@ fn polish(
     Ok(())
 }
 
-/// The Hessian inside by central differences of the gradient; `None` if the monitor says stop.
+/// The Hessian inside by central differences of the gradient; `None`, with the status that says why, if the monitor
+/// stops it or the criterion is undefined around the minimum.
 fn differences(
     criterion: &mut dyn Criterion,
     space: &Space,
@@ -250,7 +282,6 @@ fn differences(
     let mut units = vec![1.0; k];
     space.units(&found.psi, &mut units);
     let mut hessian = DMatrix::zeros(k, k);
-    let (mut above, mut below) = (vec![0.0; k], vec![0.0; k]);
     for &j in inside {
         let progress = Progress {
             iteration: found.iterations,
@@ -259,6 +290,7 @@ fn differences(
             distance: f64::NAN,
         };
         if monitor(&progress) == Flow::Stop {
+            found.status = Status::Interrupted;
             return Ok(None);
         }
         let error = (2.0 / found.hessian[(j, j)].abs()).sqrt();
@@ -266,26 +298,44 @@ fn differences(
         if !(step.is_finite() && step > 0.0) {
             step = LONGEST * units[j];
         }
-        let mut at = found.psi.clone();
-        at[j] = found.psi[j] + step;
-        criterion.gradient(&at, &mut above).map_err(undefined)?;
-        at[j] = found.psi[j] - step;
-        criterion.gradient(&at, &mut below).map_err(undefined)?;
         found.passes += 2;
-        for i in 0..k {
-            hessian[(i, j)] = (above[i] - below[i]) / (2.0 * step);
-        }
+        let column = difference(criterion, &found.psi, j, step)?;
+        let column = match column {
+            None => difference(criterion, &found.psi, j, 0.01 * step)?,
+            column => column,
+        };
+        let Some(column) = column else {
+            found.status = Status::Degenerate {
+                component: 0,
+                message: "the criterion is undefined right beside the estimates".into(),
+            };
+            return Ok(None);
+        };
+        hessian.column_mut(j).copy_from_slice(&column);
     }
     Ok(Some(linalg::symmetrized(&hessian)))
 }
 
-fn undefined(error: Error) -> Error {
-    match error {
-        Error::Argument { .. } | Error::Interrupted => error,
-        other => Error::Numerical {
-            message: format!("the criterion is undefined right beside the estimates: {other}"),
-        },
+/// A column of the Hessian; `None` where the criterion is undefined.
+fn difference(
+    criterion: &mut dyn Criterion,
+    psi: &[f64],
+    j: usize,
+    step: f64,
+) -> Result<Option<Vec<f64>>> {
+    let mut slopes = [vec![0.0; psi.len()], vec![0.0; psi.len()]];
+    for (slopes, side) in slopes.iter_mut().zip([1.0, -1.0]) {
+        let mut at = psi.to_vec();
+        at[j] += side * step;
+        match criterion.gradient(&at, slopes) {
+            Ok(_) => {}
+            Err(error @ (Error::Argument { .. } | Error::Interrupted)) => return Err(error),
+            Err(_) => return Ok(None),
+        }
     }
+    let [above, below] = &slopes;
+    let pairs = above.iter().zip(below);
+    Ok(Some(pairs.map(|(a, b)| (a - b) / (2.0 * step)).collect()))
 }
 
 /// A covariance of psi as that of (θ, β, log shape).

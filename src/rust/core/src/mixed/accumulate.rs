@@ -9,7 +9,7 @@ use super::coincidence::{
     elimination_order, pairs_in_order, sort_by_level, Lists, Pairs, SparseRows,
 };
 use super::conditioned::{blocks, only_group, weigh, Conditioned};
-use super::cross_products::{dense_blocks, Design, Products, Response, ResponseProducts};
+use super::cross_products::{Design, Products, Response, ResponseProducts};
 use super::rows::{Column, FixedColumns, Rows, TermRows};
 use crate::tasks;
 
@@ -95,27 +95,6 @@ impl Design {
             }
         }
     }
-}
-
-/// X̃ᵀWX̃, and for each term X̃ᵀWZ as p × q per level, in a basis found with other weights.
-pub(super) fn fixed_blocks(rows: &Rows, basis: &Basis) -> (DMatrix<f64>, Vec<Vec<f64>>) {
-    let p = basis.kept.len();
-    let grams = gram(rows, basis);
-    let blocks = rows.terms.iter().map(|term| {
-        let Part::Term {
-            mut fixed, lists, ..
-        } = term_blocks(rows, basis, term)
-        else {
-            return Vec::new();
-        };
-        let blocks = fixed.swap_remove(0);
-        match lists {
-            Some(lists) => dense_blocks(&lists, term.columns.len(), term.levels, p, &blocks),
-            None => blocks,
-        }
-    });
-    let blocks = blocks.collect();
-    (grams.into_iter().sum(), blocks)
 }
 
 /// X̃ᵀWX̃.

@@ -96,30 +96,18 @@ impl Design {
         let Some(lists) = &self.fixed_lists else {
             return Cow::Borrowed(blocks);
         };
-        let (q, levels) = (self.widths[term], self.levels[term]);
-        let p = self.basis.kept.len();
-        Cow::Owned(dense_blocks(&lists[term], q, levels, p, blocks))
-    }
-}
-
-/// q values for each element of the lists, as p × q per level.
-pub(super) fn dense_blocks(
-    lists: &Lists,
-    q: usize,
-    levels: usize,
-    p: usize,
-    blocks: &[f64],
-) -> Vec<f64> {
-    let mut dense = vec![0.0; levels * q * p];
-    for level in 0..levels {
-        for at in lists.range(level) {
-            let column = lists.indices[at] as usize;
-            for a in 0..q {
-                dense[(level * q + a) * p + column] = blocks[at * q + a];
+        let (q, p) = (self.widths[term], self.basis.kept.len());
+        let mut dense = vec![0.0; self.levels[term] * q * p];
+        for level in 0..self.levels[term] {
+            for at in lists[term].range(level) {
+                let column = lists[term].indices[at] as usize;
+                for a in 0..q {
+                    dense[(level * q + a) * p + column] = blocks[at * q + a];
+                }
             }
         }
+        Cow::Owned(dense)
     }
-    dense
 }
 
 impl CrossProducts {

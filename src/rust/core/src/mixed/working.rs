@@ -8,7 +8,6 @@ use std::ops::Range;
 use nalgebra::{DMatrix, DVector};
 
 use super::accumulate;
-use super::basis::Basis;
 use super::basis::BLOCK_ROWS;
 use super::conditioned::blocks;
 use super::criterion::regular_inverse;
@@ -41,12 +40,6 @@ pub struct LevelBlocks {
     pub diagonal: Vec<Vec<f64>>,
     /// For each of the pairs q_first × q_second.
     pub pairs: Vec<Vec<f64>>,
-}
-
-/// Blocks of weighted fixed effects: X̃ᵀWX̃, and for each term X̃ᵀWZ, p × q per level.
-pub struct FixedProducts {
-    pub gram: DMatrix<f64>,
-    pub blocks: Vec<Vec<f64>>,
 }
 
 impl Working {
@@ -217,17 +210,6 @@ impl Working {
     }
 }
 
-/// X̃ᵀWX̃ and X̃ᵀWZ of the rows for other weights than theirs.
-pub fn fixed_products(rows: &Rows, basis: &Basis, weights: &[f64]) -> FixedProducts {
-    let weighted = Rows {
-        weights: Some(weights),
-        dispersion: None,
-        ..rows.clone()
-    };
-    let (gram, blocks) = accumulate::fixed_blocks(&weighted, basis);
-    FixedProducts { gram, blocks }
-}
-
 /// Adds Zb of a term to a block of rows.
 pub fn add_effects(term: &TermRows, start: usize, b: &[f64], to: &mut [f64]) {
     let q = term.columns.len();
@@ -298,7 +280,7 @@ fn rotate_blocks(left: &DMatrix<f64>, from: &[f64], right: &DMatrix<f64>, to: &m
         left.mul_to(&nalgebra::DMatrixView::from_slice(from, qa, qb), &mut half);
         for c in 0..qb {
             for r in 0..qa {
-                to[c * qa + r] = (0..=c).map(|k| half[(r, k)] * right[(c, k)]).sum();
+                to[c * qa + r] = (0..qb).map(|k| half[(r, k)] * right[(c, k)]).sum();
             }
         }
     }

@@ -146,6 +146,20 @@ pub fn exp_in_place(isa: Isa, values: &mut [f64]) {
     dispatch(isa, ExpInPlace(values));
 }
 
+/// e^x for every value, none above 700.
+pub(crate) fn exp_slice(values: &mut [f64]) {
+    let whole = values.len() / EXP_STEP * EXP_STEP;
+    let (values, tail) = values.split_at_mut(whole);
+    exp_in_place(Isa::best(), values);
+    let mut padded = [0.0; EXP_STEP];
+    padded[..tail.len()].copy_from_slice(tail);
+    exp_in_place(Isa::best(), &mut padded);
+    tail.copy_from_slice(&padded[..tail.len()]);
+}
+
+/// Two of the widest vectors.
+const EXP_STEP: usize = 16;
+
 struct ExpInPlace<'a>(&'a mut [f64]);
 
 impl Kernel for ExpInPlace<'_> {

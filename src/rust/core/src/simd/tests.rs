@@ -129,3 +129,15 @@ fn sums_add_every_lane_once() {
         assert_eq!(last, want[3], "{isa:?}");
     }
 }
+
+#[test]
+fn exponentials_of_slices_of_any_length() {
+    for length in [0, 1, 15, 16, 37] {
+        let mut values: Vec<f64> = (0..length).map(|i| 3.0 - i as f64).collect();
+        super::exp_slice(&mut values);
+        for (i, value) in values.iter().enumerate() {
+            let expected = (3.0 - i as f64).exp();
+            assert!((value - expected).abs() <= 4.0 * f64::EPSILON * expected);
+        }
+    }
+}

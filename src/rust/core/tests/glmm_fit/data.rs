@@ -43,30 +43,39 @@ impl Data {
         }
     }
 
-    /// The fit with default settings, and its criterion at each step.
-    pub fn fit(&self, distribution: Distribution, link: Link) -> ember_core::Result<Fit> {
-        self.fit_by(1, distribution, link)
-    }
-
-    /// The same with so many quadrature points.
-    pub fn fit_by(
+    /// Calls `with` on the problem.
+    pub fn problem<T>(
         &self,
-        n_agq: usize,
         distribution: Distribution,
         link: Link,
-    ) -> ember_core::Result<Fit> {
+        with: impl FnOnce(&Problem) -> T,
+    ) -> T {
         let rows = self.rows();
         let widths: Vec<usize> = rows.terms.iter().map(|term| term.columns.len()).collect();
         let structure = Structure::full(&widths);
-        let family = Family::new(distribution, link)?;
-        let problem = Problem::new(&rows, family, &structure, None)?;
-        let plan = Plan {
-            n_agq,
-            start: &Given::default(),
-            settings: &Settings::default(),
-            threads: 1,
-        };
-        fit(&problem, &plan, &mut |_| Flow::Continue)
+        let family = Family::new(distribution, link).unwrap();
+        with(&Problem::new(&rows, family, &structure, None).unwrap())
+    }
+
+    /// The fit with default settings.
+    pub fn fit(&self, distribution: Distribution, link: Link) -> ember_core::Result<Fit> {
+        self.problem(distribution, link, |problem| {
+            fit(
+                problem,
+                &plan(&Given::default(), &Settings::default()),
+                &mut |_| Flow::Continue,
+            )
+        })
+    }
+}
+
+/// Laplace's approximation on one thread.
+pub fn plan<'a>(start: &'a Given, settings: &'a Settings) -> Plan<'a> {
+    Plan {
+        n_agq: 1,
+        start,
+        settings,
+        threads: 1,
     }
 }
 

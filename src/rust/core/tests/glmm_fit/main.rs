@@ -2,5 +2,6 @@
 
 mod data;
 mod fits;
-mod quadrature;
+mod profiles;
+mod refits;
 mod separated;

@@ -146,11 +146,14 @@ fn odds<L: Lanes>(z: [L; 2]) -> [[L; 3]; 2] {
     let mut terms = [[zero; 3]; 2];
     for v in 0..2 {
         let total = one + e[v];
-        let (large, small) = (one / total, e[v] / total);
+        let large = one / total;
+        let small = e[v] * large;
+        // log(1 + e) with what the sum has rounded away.
+        let log_total = log(total) + (e[v] - (total - one)) * large;
         let negative = z[v].less(zero);
         let p = L::select(negative, small, large);
         let q = L::select(negative, large, small);
-        terms[v] = [p, q, zero.max(z[v]) + log(total)];
+        terms[v] = [p, q, zero.max(z[v]) + log_total];
     }
     terms
 }
