@@ -4,8 +4,9 @@
 #'
 #' What decided whether a fit of [lmm()] or [glmm()] is a maximum: the gradient and the Hessian of
 #' the criterion (-2 log-likelihood, or the REML criterion) at the estimate, in the relative
-#' covariance parameters theta (for [glmm()] also in the fixed effects and the shape). No differences of rounded numbers are involved, so there are no false alarms on account of
-#' the units of the data.
+#' covariance parameters theta (for [glmm()] also in the fixed effects and the shape). No
+#' differences of rounded numbers are involved, so there are no false alarms on account of the units
+#' of the data.
 #'
 #' @details
 #' Entries of theta at the edge of their range (a variance of zero) take no part in the gradient,

@@ -185,9 +185,9 @@ new_profile <- function(curves, chosen, parameters) {
 #'
 #' @details
 #' `"profile"` inverts the profile likelihood (see [profile.ember_mixed()]: REML fits profile the
-#' REML criterion for the random effects; the fixed effects use the likelihood). `"Wald"` is estimate
-#' plus or minus normal quantiles of the standard error, for the fixed effects only. `"boot"` is the
-#' parametric bootstrap of [bootstrap()], ruled by [set.seed()].
+#' REML criterion for the random effects; the fixed effects use the likelihood). `"Wald"` is
+#' estimate plus or minus normal quantiles of the standard error, for the fixed effects only.
+#' `"boot"` is the parametric bootstrap of [bootstrap()], ruled by [set.seed()].
 #'
 #' @param object A fit of [lmm()] or [glmm()], or its profile.
 #' @param parm Parameters: names, numbers, `"theta_"` or `"beta_"`; by default all.

@@ -44,8 +44,8 @@ nlme::VarCorr
 #'   random term, each with attributes `stddev` and `correlation`. Attribute `sc` is the residual
 #'   standard deviation; `useSc` says whether there is one: of the families of [glmm()] only the
 #'   Gamma has one, a coefficient of variation. `dispersion` holds, for a model with one, the
-#'   residual standard deviations of the groups. `as.data.frame()`: columns `grp`, `var1`, `var2`, `vcov`,
-#'   `sdcor` (a standard deviation or a correlation).
+#'   residual standard deviations of the groups. `as.data.frame()`: columns `grp`, `var1`, `var2`,
+#'   `vcov`, `sdcor` (a standard deviation or a correlation).
 #' @examples
 #' fit <- lmm(score ~ Machine + (Machine | Worker), data = nlme::Machines)
 #' VarCorr(fit)
