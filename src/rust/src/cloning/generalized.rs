@@ -1,9 +1,10 @@
 //! Chains on the posterior of K clones of a generalised linear mixed model.
 
 use ember_core::cloning::cells::Cells;
-use ember_core::cloning::chains::{self, Settings};
+use ember_core::cloning::chains::{self, Draws, Settings};
 use ember_core::cloning::clones::{ClonedGlmm, Clones};
 use ember_core::cloning::collapsed;
+use ember_core::cloning::crossed_clones::CrossedClones;
 use ember_core::cloning::laplace_target::LaplaceTarget;
 use ember_core::cloning::mode::Mode;
 use ember_core::cloning::parameters::Layout;
@@ -96,12 +97,9 @@ impl Run<'_> {
             clones: self.copies,
         };
         let resume = self.resume;
-        let start = |number: usize, _: &mut _| {
-            let from = resume.and_then(|resume| resume.get(number));
-            Clones::new(cloned, &guide, from.unwrap_or(&guide.w))
-        };
+        let from = |number| resume.and_then(|resume| resume.get(number));
         let draws = watched(self.mcmc, self.settings, |monitor| {
-            chains::run(self.settings, layout.naturals(), start, monitor)
+            sample(&cloned, problem, &guide, from, self.settings, monitor)
         })?;
         let mut pairs = write::draws(&draws);
         pairs.push(("mode", write::mode(&mode, layout).into()));
@@ -124,6 +122,27 @@ impl Run<'_> {
         let accuracy = list!(nodes = accuracy.nodes as i32, error = accuracy.error);
         pairs.push(("accuracy", accuracy.into()));
         Ok(List::from_pairs(pairs))
+    }
+}
+
+/// Chains of real clones, each from its w or else the guide's.
+pub fn sample<'s>(
+    cloned: &ClonedGlmm,
+    problem: &Problem,
+    guide: &Guide,
+    from: impl Fn(usize) -> Option<&'s Vec<f64>> + Sync,
+    settings: &Settings,
+    monitor: &mut dyn FnMut(usize) -> bool,
+) -> ember_core::Result<Draws> {
+    let width = cloned.layout.naturals();
+    let start = |number| from(number).unwrap_or(&guide.w);
+    if cloned.cells.terms.len() == 1 {
+        let chain = |number: usize, _: &mut _| Clones::new(*cloned, guide, start(number));
+        chains::run(settings, width, chain, monitor)
+    } else {
+        let chain =
+            |number: usize, _: &mut _| CrossedClones::new(*cloned, problem, guide, start(number));
+        chains::run(settings, width, chain, monitor)
     }
 }
 

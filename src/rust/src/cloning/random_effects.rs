@@ -2,7 +2,7 @@
 
 use ember_core::cloning::cells::Cells;
 use ember_core::cloning::chains::{self, Draws, Settings};
-use ember_core::cloning::clones::{ClonedGlmm, Clones};
+use ember_core::cloning::clones::ClonedGlmm;
 use ember_core::cloning::gibbs::{ClonedGaussian, Gibbs};
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::predict::{effects, normal_draws, Predictor};
@@ -16,7 +16,7 @@ use ember_core::rng::stream;
 use ember_core::Error;
 use extendr_api::prelude::*;
 
-use super::generalized::glmm_layout;
+use super::generalized::{glmm_layout, sample};
 use super::read;
 use super::run::{gaussian_layout, watched};
 use crate::convert::Result;
@@ -99,16 +99,15 @@ fn clone_predict_glmm(
     };
     let draws = match method {
         "note" => {
-            let start = |_: usize, _: &mut _| Clones::new(model, &guide, &guide.w);
             let posterior = watched(&mcmc, &settings, |monitor| {
-                chains::run(&settings, layout.naturals(), start, monitor)
+                sample(&model, &problem, &guide, |_| None, &settings, monitor)
             })?;
             coordinates(&layout, &posterior)?
         }
         _ => conditional(&guide, &settings)?,
     };
     predicted(
-        &Predictor::Generalised(model),
+        &Predictor::Generalised(model, &problem),
         &rows,
         &draws,
         &settings,

@@ -24,7 +24,7 @@ use super::cells::{CellTerm, Cells};
 use super::chains::Sampler;
 use super::covariance_step::CovarianceStep;
 use super::independence::Independence;
-use super::level_likelihood::{has_sums, level_sums, LevelLikelihood, LevelSums};
+use super::level_likelihood::{has_sums, level_sums, Buffers, LevelLikelihood, LevelSums};
 use super::level_modes::LevelModes;
 use super::parameters::Layout;
 use super::prior::Prior;
@@ -38,9 +38,6 @@ use nalgebra::DMatrix;
 
 /// The share of iterations with wider proposals of effects, and how much wider.
 const WIDER: (f64, f64) = (0.2, 1.6);
-
-/// The share of independent proposals of the parameters.
-const INDEPENDENT: f64 = 0.5;
 
 /// A cloned generalised linear mixed model and its prior. The scale of Λ is 1.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +86,7 @@ pub struct Clones<'a> {
     proposals: Effects,
     /// b of the effects that are evaluated.
     original: Vec<f64>,
+    buffers: Buffers,
     shifts: Vec<Shift>,
     widths: Vec<f64>,
     independence: Independence,
@@ -202,6 +200,7 @@ impl<'a> Clones<'a> {
         };
         let mut chain = Clones {
             original: effects.u.clone(),
+            buffers: Buffers::default(),
             proposals: effects.clone(),
             proposed: point.clone(),
             shifts: shifts(model.cells, model.layout.fixed),
@@ -280,13 +279,12 @@ impl<'a> Clones<'a> {
             .model
             .likelihood(point.log_shape, &point.eta, &point.sums);
         let clones = self.model.clones;
-        self.proposals.values.fill(0.0);
         let levels = self.proposals.values.chunks_exact_mut(clones);
         for (level, (to, b)) in levels
             .zip(self.original.chunks_exact(q * clones))
             .enumerate()
         {
-            likelihood.add_values(level, b, to);
+            likelihood.values(level, b, to, &mut self.buffers);
         }
     }
 
@@ -370,7 +368,7 @@ impl<'a> Clones<'a> {
 
     /// Step 3: the parameters, and the effects with them.
     fn move_parameters(&mut self, rng: &mut ChaCha8Rng) {
-        let independent = rng.random::<f64>() < INDEPENDENT;
+        let independent = rng.random::<f64>() < self.independence.share();
         let mut w = self.point.w.clone();
         let mut log_ratio = 0.0;
         if independent {
@@ -394,7 +392,9 @@ impl<'a> Clones<'a> {
             log_ratio = f64::NEG_INFINITY;
         }
         let accepted = rng.random::<f64>().ln() < log_ratio;
-        if !independent {
+        if independent {
+            self.independence.count(accepted);
+        } else {
             self.walk.adapt(log_ratio);
         }
         self.moves.0 += 1;

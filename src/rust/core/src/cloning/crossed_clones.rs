@@ -30,9 +30,6 @@ use crate::glmm::family::{Block, BlockTerms};
 use crate::glmm::laplace::Laplace;
 use crate::glmm::problem::{Criterion, Problem};
 
-/// The share of independent proposals of the parameters.
-const INDEPENDENT: f64 = 0.5;
-
 /// The share of proposals of all effects together that should be accepted.
 const TARGET: f64 = 0.5;
 
@@ -202,6 +199,22 @@ impl<'a> CrossedClones<'a> {
             self.point.to_original_scale(u, b);
         }
         b
+    }
+
+    /// Draws the effects from their approximation, unless that is impossible.
+    pub fn spread_effects(&mut self, rng: &mut ChaCha8Rng) {
+        let size = self.point.modes.len();
+        for u in self.proposals.u.chunks_exact_mut(size) {
+            u.iter_mut().for_each(|z| *z = rng.sample(StandardNormal));
+            self.point.laplace.factor().spread(u);
+            u.iter_mut()
+                .zip(&self.point.modes)
+                .for_each(|(u, mode)| *u += mode);
+        }
+        self.evaluate(false);
+        if self.proposals.values.iter().all(|value| value.is_finite()) {
+            std::mem::swap(&mut self.effects, &mut self.proposals);
+        }
     }
 
     /// Moves the effects on, `times` times, at the parameters that there are.
@@ -384,7 +397,7 @@ impl<'a> CrossedClones<'a> {
 
     /// Step 3: the parameters, and the effects with them.
     fn move_parameters(&mut self, rng: &mut ChaCha8Rng) {
-        let independent = rng.random::<f64>() < INDEPENDENT;
+        let independent = rng.random::<f64>() < self.independence.share();
         let mut w = self.point.w.clone();
         let mut log_ratio = 0.0;
         if independent {
@@ -403,7 +416,9 @@ impl<'a> CrossedClones<'a> {
             log_ratio = f64::NEG_INFINITY;
         }
         let accepted = rng.random::<f64>().ln() < log_ratio;
-        if !independent {
+        if independent {
+            self.independence.count(accepted);
+        } else {
             self.walk.adapt(log_ratio);
         }
         self.moves.0 += 1;

@@ -12,6 +12,12 @@ use crate::linalg::cholesky;
 /// Draws, for each coordinate, that weigh as much as the scale that is given.
 const PRIOR_DRAWS: usize = 10;
 
+/// How often a chain uses such proposals, at first and when so many or more of them are accepted: the rest are steps
+/// of a random walk, which needs no good guess.
+const SHARE: f64 = 0.5;
+const GOOD_SHARE: f64 = 0.9;
+const GOOD: f64 = 0.4;
+
 /// A multivariate t distribution that learns its centre and scale during burn-in.
 #[derive(Debug, Clone)]
 pub struct Independence {
@@ -24,6 +30,10 @@ pub struct Independence {
     seen: Option<(usize, DVector<f64>, DMatrix<f64>)>,
     /// How many must be seen before the next look.
     next: usize,
+    /// Proposals since the last look, and how many were accepted.
+    tried: (usize, usize),
+    /// How often the chain should use it.
+    share: f64,
 }
 
 impl Independence {
@@ -38,7 +48,20 @@ impl Independence {
             degrees: 5.0 + clones as f64,
             seen: Some((0, DVector::zeros(size), DMatrix::zeros(size, size))),
             next: 50,
+            tried: (0, 0),
+            share: SHARE,
         }
+    }
+
+    /// How often the chain should use it.
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// Learns whether a proposal was accepted.
+    pub fn count(&mut self, accepted: bool) {
+        self.tried.0 += 1;
+        self.tried.1 += usize::from(accepted);
     }
 
     /// A draw.
@@ -81,10 +104,21 @@ impl Independence {
         squares.fill(0.0);
         *count = 0;
         self.next *= 2;
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        let (tried, accepted) = self.tried;
+        if tried > 0 {
+            let good = accepted as f64 >= GOOD * tried as f64;
+            self.share = if good { GOOD_SHARE } else { SHARE };
+        }
+        self.tried = (0, 0);
     }
 
     /// No more learning.
     pub fn settle(&mut self) {
         self.seen = None;
+        self.judge();
     }
 }

@@ -1,7 +1,7 @@
 //! The likelihood of one level's effects b of a single grouping factor, with everything else given.
 
 use super::cells::{CellTerm, Cells};
-use crate::glmm::family::{Distribution, Family, Link};
+use crate::glmm::family::{Block, BlockTerms, Distribution, Family, Link};
 
 /// Cells, and the part of their linear predictors that is the same for all clones.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,27 @@ pub struct LevelSums {
     pub fixed: f64,
 }
 
+/// Rows of a level, once for each value of its effects.
+#[derive(Debug, Clone, Default)]
+pub struct Buffers {
+    response: Vec<f64>,
+    weights: Vec<f64>,
+    eta: Vec<f64>,
+    values: Vec<f64>,
+}
+
+impl Buffers {
+    fn resize(&mut self, rows: usize) {
+        let all = [
+            &mut self.response,
+            &mut self.weights,
+            &mut self.eta,
+            &mut self.values,
+        ];
+        all.into_iter().for_each(|buffer| buffer.resize(rows, 0.0));
+    }
+}
+
 /// Whether the levels of a term have sufficient statistics.
 pub fn has_sums(family: &Family, term: &CellTerm) -> bool {
     let poisson = (family.distribution(), family.link()) == (Distribution::Poisson, Link::Log);
@@ -47,8 +68,8 @@ pub fn level_sums(cells: &Cells, term: &CellTerm, eta: &[f64], sums: &mut Vec<Le
 }
 
 impl LevelLikelihood<'_> {
-    /// Adds the log-likelihood of a level for each of several values of its effects (`width` each) to `to`.
-    pub fn add_values(&self, level: usize, effects: &[f64], to: &mut [f64]) {
+    /// Writes the log-likelihood of a level for each of several values of its effects (`width` each).
+    pub fn values(&self, level: usize, effects: &[f64], to: &mut [f64], buffers: &mut Buffers) {
         if let Some(sums) = self.sums {
             let LevelSums {
                 events,
@@ -56,26 +77,38 @@ impl LevelLikelihood<'_> {
                 fixed,
             } = sums[level];
             for (to, &b) in to.iter_mut().zip(effects) {
-                *to += fixed + events * b - exposure * b.exp();
+                *to = fixed + events * b - exposure * b.exp();
             }
             return;
         }
-        let q = self.term.width;
-        for &cell in self.term.cells(level) {
-            let cell = cell as usize;
-            let (y, weight, eta) = (
-                self.cells.response[cell],
-                self.cells.weights[cell],
-                self.eta[cell],
-            );
-            let row = self.term.row(cell);
-            for (to, b) in to.iter_mut().zip(effects.chunks_exact(q)) {
-                let eta = eta + inner(row, b);
-                *to += self
-                    .family
-                    .derivatives(y, weight, eta, self.log_shape)
-                    .value;
+        to.fill(0.0);
+        let (cells, count) = (self.term.cells(level), to.len());
+        buffers.resize(cells.len() * count);
+        for (k, &cell) in cells.iter().enumerate() {
+            let (cell, own) = (cell as usize, k * count..(k + 1) * count);
+            buffers.response[own.clone()].fill(self.cells.response[cell]);
+            buffers.weights[own.clone()].fill(self.cells.weights[cell]);
+            let (eta, row) = (self.eta[cell], self.term.row(cell));
+            let each = effects.chunks_exact(self.term.width);
+            for (to, b) in buffers.eta[own].iter_mut().zip(each) {
+                *to = eta + inner(row, b);
             }
+        }
+        let rows = Block {
+            response: &buffers.response,
+            weights: Some(&buffers.weights),
+            eta: &buffers.eta,
+            log_shape: self.log_shape,
+        };
+        let mut terms = BlockTerms {
+            value: &mut buffers.values,
+            ..BlockTerms::default()
+        };
+        self.family.block(&rows, &mut terms);
+        for values in buffers.values.chunks_exact(count) {
+            to.iter_mut()
+                .zip(values)
+                .for_each(|(to, value)| *to += value);
         }
     }
 

@@ -8,10 +8,13 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use super::chains::Sampler;
 use super::clones::{ClonedGlmm, Clones};
+use super::crossed_clones::CrossedClones;
 use super::gibbs::ClonedGaussian;
 use super::walk::Guide;
 use crate::error::{Error, Result};
+use crate::glmm::problem::Problem;
 use crate::mixed::factor::Factor;
 use crate::rng::stream;
 use crate::tasks;
@@ -27,7 +30,7 @@ const MOVES: usize = 12;
 #[derive(Debug, Clone, Copy)]
 pub enum Predictor<'a> {
     Gaussian(ClonedGaussian<'a>),
-    Generalised(ClonedGlmm<'a>),
+    Generalised(ClonedGlmm<'a>, &'a Problem<'a>),
 }
 
 /// `count` draws of w from N(mean, covariance).
@@ -93,7 +96,7 @@ pub fn effects(
 /// What draws of one thread share.
 enum Drawer<'a> {
     Gaussian(ClonedGaussian<'a>, Box<Factor>),
-    Generalised(ClonedGlmm<'a>),
+    Generalised(ClonedGlmm<'a>, &'a Problem<'a>),
 }
 
 impl<'a> Drawer<'a> {
@@ -103,28 +106,44 @@ impl<'a> Drawer<'a> {
                 let factor = Factor::new(model.statistics, model.structure)?;
                 Drawer::Gaussian(model, Box::new(factor))
             }
-            Predictor::Generalised(model) => Drawer::Generalised(model),
+            Predictor::Generalised(model, problem) => Drawer::Generalised(model, problem),
         })
     }
 
     fn draw(&mut self, w: &[f64], rng: &mut ChaCha8Rng) -> Result<Vec<f64>> {
         match self {
             Drawer::Gaussian(model, factor) => gaussian(model, factor, w, rng),
-            Drawer::Generalised(model) => {
-                // Effects need no guide: only parameters do, and those stay.
-                let guide = Guide {
-                    w: w.to_vec(),
-                    covariance: DMatrix::identity(w.len(), w.len()),
-                };
-                let one = ClonedGlmm {
-                    clones: 1,
-                    ..*model
-                };
-                let mut clones = Clones::new(one, &guide, w)?;
-                clones.refresh_effects(MOVES, rng);
-                Ok(clones.original_effects())
-            }
+            Drawer::Generalised(model, problem) => generalised(model, problem, w, rng),
         }
+    }
+}
+
+/// From Laplace's approximation by moves that leave the distribution given the data as it is.
+fn generalised<'a>(
+    model: &ClonedGlmm<'a>,
+    problem: &'a Problem<'a>,
+    w: &[f64],
+    rng: &mut ChaCha8Rng,
+) -> Result<Vec<f64>> {
+    // Effects need no guide: only parameters do, and those stay.
+    let guide = Guide {
+        w: w.to_vec(),
+        covariance: DMatrix::identity(w.len(), w.len()),
+    };
+    let one = ClonedGlmm {
+        clones: 1,
+        ..*model
+    };
+    if model.cells.terms.len() == 1 {
+        let mut clones = Clones::new(one, &guide, w)?;
+        clones.refresh_effects(MOVES, rng);
+        Ok(clones.original_effects())
+    } else {
+        let mut clones = CrossedClones::new(one, problem, &guide, w)?;
+        clones.settle();
+        clones.spread_effects(rng);
+        clones.refresh_effects(MOVES, rng);
+        Ok(clones.original_effects())
     }
 }
 

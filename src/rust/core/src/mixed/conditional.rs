@@ -166,3 +166,69 @@ impl Factor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixed::cross_products::cross_products;
+    use crate::mixed::rows::{Column, FixedColumns, Rows, TermRows};
+    use crate::mixed::structure::Structure;
+
+    /// Nested in one another, and crossed with a third: a chain with parents, and a tail.
+    #[test]
+    fn whitening_undoes_spreading() {
+        let n = 60;
+        let value = |i: usize| (1.3 * i as f64 + 0.2).sin();
+        let y: Vec<f64> = (0..n).map(value).collect();
+        let slope: Vec<f64> = (0..n).map(|i| value(i + 7)).collect();
+        let codes = [
+            (0..n).map(|i| (i % 12) as i32 + 1).collect::<Vec<_>>(),
+            (0..n).map(|i| (i % 12 % 4) as i32 + 1).collect(),
+            (0..n).map(|i| (i * i % 5) as i32 + 1).collect(),
+        ];
+        let term = |t: usize, levels, columns| TermRows {
+            codes: &codes[t],
+            levels,
+            columns,
+        };
+        let rows = Rows {
+            response: &y,
+            offset: None,
+            weights: None,
+            fixed: FixedColumns::Dense {
+                values: &[],
+                columns: 0,
+            },
+            terms: vec![
+                term(0, 12, vec![Column::One, Column::Values(&slope)]),
+                term(1, 4, vec![Column::One]),
+                term(2, 5, vec![Column::One]),
+            ],
+            dispersion: None,
+        };
+        let statistics = cross_products(&rows, 1).unwrap();
+        let structure = Structure::full(&[2, 1, 1]);
+        let mut factor = Factor::new(&statistics, &structure).unwrap();
+        let theta = [0.9, -0.4, 0.6, 0.8, 1.3];
+        factor.update(&statistics, &structure, &theta, &[]).unwrap();
+        let z: Vec<f64> = (0..factor.effects_count()).map(value).collect();
+        let mut u = z.clone();
+        factor.spread(&mut u);
+        // |Lᵀu|² = uᵀMu = rss(u) + |u|² without a response.
+        let mut b = u.clone();
+        factor.to_original_scale(&mut b);
+        let squares: f64 = (0..n)
+            .map(|i| {
+                let at = |t: usize| codes[t][i] as usize - 1;
+                let first = 2 * at(0);
+                (b[first] + slope[i] * b[first + 1] + b[24 + at(1)] + b[28 + at(2)]).powi(2)
+            })
+            .sum();
+        let length = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>();
+        assert!((squares + length(&u) - length(&z)).abs() < 1e-12 * length(&z));
+        factor.whiten(&mut u);
+        for (a, b) in u.iter().zip(&z) {
+            assert!((a - b).abs() < 1e-13);
+        }
+    }
+}

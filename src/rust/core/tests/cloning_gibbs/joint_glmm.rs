@@ -3,10 +3,12 @@
 use ember_core::cloning::cells::Cells;
 use ember_core::cloning::chains::Sampler;
 use ember_core::cloning::clones::{ClonedGlmm, Clones};
+use ember_core::cloning::crossed_clones::CrossedClones;
 use ember_core::cloning::parameters::Layout;
 use ember_core::cloning::prior::Prior;
 use ember_core::cloning::walk::Guide;
 use ember_core::glmm::family::Family;
+use ember_core::glmm::problem::Problem;
 use ember_core::nalgebra::DMatrix;
 use ember_core::rng::stream;
 
@@ -24,6 +26,12 @@ fn cases() -> Vec<(Family, Design)> {
     }
     let mut shifted = Design::new("negative binomial", 14).term(5, 0, |i| i % 5);
     shifted.offset = Some((0..14).map(|i| (i as f64).sin()).collect());
+    let crossed = Design::new("crossed counts", 15)
+        .term(5, 0, |i| i % 5)
+        .term(3, 1, |i| (i * i + i / 4) % 3);
+    let nested = Design::new("nested binary", 14)
+        .term(7, 0, |i| i % 7)
+        .term(3, 0, |i| (i % 7) % 3);
     let positive = Design::new("Gamma", 14).term(5, 1, |i| i % 5);
     let heavy = Design::new("cauchit", 14).term(5, 0, |i| i % 5);
     vec![
@@ -33,6 +41,8 @@ fn cases() -> Vec<(Family, Design)> {
         (family("negative_binomial", "log"), shifted),
         (family("Gamma", "log"), positive),
         (family("binomial", "cauchit"), heavy),
+        (family("poisson", "log"), crossed),
+        (family("binomial", "logit"), nested),
     ]
 }
 
@@ -52,7 +62,7 @@ fn clones_leave_the_posterior_as_it_is() {
         let mut rng = stream(31, number as u64);
         let mut u = effects(&design, &mut rng);
         let mut chain = Vec::new();
-        for _ in 0..8_000 {
+        for _ in 0..5_000 {
             let parameters = layout.parameters(&w);
             let lambdas: Vec<_> = (0..levels.len())
                 .map(|term| structure.lambda(term, &parameters.theta))
@@ -77,12 +87,23 @@ fn clones_leave_the_posterior_as_it_is() {
                 shape: None,
                 clones: 1,
             };
-            let sampler = Clones::new(model, &guide, &w).unwrap();
-            let mut sampler = sampler.with_effects(&u).unwrap();
-            sampler.settle();
-            sampler.sweep(&mut rng).unwrap();
-            w = sampler.coordinates().to_vec();
-            u = sampler.effects().to_vec();
+            if levels.len() == 1 {
+                let sampler = Clones::new(model, &guide, &w).unwrap();
+                let mut sampler = sampler.with_effects(&u).unwrap();
+                sampler.settle();
+                sampler.sweep(&mut rng).unwrap();
+                w = sampler.coordinates().to_vec();
+                u = sampler.effects().to_vec();
+            } else {
+                let rows = design.rows(&y);
+                let problem = Problem::new(&rows, family, &structure, None).unwrap();
+                let sampler = CrossedClones::new(model, &problem, &guide, &w).unwrap();
+                let mut sampler = sampler.with_effects(&u).unwrap();
+                sampler.settle();
+                sampler.sweep(&mut rng).unwrap();
+                w = sampler.coordinates().to_vec();
+                u = sampler.effects().to_vec();
+            }
             chain.push(w.clone());
         }
         compare(design.name, &prior, &chain);

@@ -4,5 +4,6 @@ mod balanced;
 mod joint;
 mod joint_glmm;
 mod poisson;
+mod predict;
 mod responses;
 mod statistics;
