@@ -1,10 +1,11 @@
 # Data cloning in the core: MCMC on the posterior of `clones` copies of the data. `rows`,
 # `structure` and `known` are those of native_mixed_fit(); `family` is NULL for a linear mixed
 # model, else that of native_glmm_fit(). Parameters are counted in this order: fixed effects (kept
-# columns), residual variance, dispersion ratios, then by core term and block the lower triangle of the
-# covariance matrix (natural scale) or log standard deviations and then correlations (coordinates
-# w); what is known is left out. With sampler "independent" the effect of each level comes after the
-# residual variance, its prior is that of the log standard deviation, and there is no mode.
+# columns), residual variance, dispersion ratios, then by core term and block the lower triangle of
+# the covariance matrix (natural scale) or log standard deviations and then correlations
+# (coordinates w); what is known is left out. With sampler "independent" the effect of each level
+# comes after the residual variance, its prior is that of the log standard deviation, and there is
+# no mode.
 
 # `prior` is list(index, power, density, a, b) with a row for each coordinate that has one: the
 # density is that of exp(power * w), of w itself for power 0, of the correlation for a correlation.
@@ -48,8 +49,8 @@ native_clone_mode <- function(rows, family, structure, known, prior, clones, sta
 
 # Draws of the random effects: with method "conditional" at parameters from N(mean, covariance), on
 # the scale of w; with "note" at draws from the posterior of the data with that as the prior. `mcmc`
-# as in native_clone_run(). Returns list(w (draws x coordinates), effects (for each core term draws x
-# (effects x levels), effects first)).
+# as in native_clone_run(). Returns list(w (draws x coordinates), effects (for each core term draws
+# x (effects x levels), effects first)).
 native_clone_predict <- function(rows, family, structure, known, mean, covariance, method, mcmc,
                                  call) {
   mcmc <- in_parts(mcmc)

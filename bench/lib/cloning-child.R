@@ -26,7 +26,8 @@ clone_model <- function(data, clones, ...) {
     sampler = arguments[[2L]], derived = as.list(model$derived), cores = 1, seed = 1, ...)
 }
 # ember loads its own code when it is first called.
-invisible(suppressWarnings(clone_model(utils::head(model$data, 150L), 1, n_iter = 50, n_burnin = 50)))
+some <- utils::head(model$data, 150L)
+invisible(suppressWarnings(clone_model(some, 1, n_iter = 50, n_burnin = 50)))
 
 spent <- time_of(\() clone_model(model$data, clones), as.integer(arguments[[3L]]), 1L)
 figures_of <- function(K) {
