@@ -29,7 +29,7 @@ use super::level_modes::LevelModes;
 use super::parameters::Layout;
 use super::prior::Prior;
 use super::shift::{shifts, Shift};
-use super::small;
+use super::small::{self, square};
 use super::walk::{Guide, Walk};
 use crate::error::{Error, Result};
 use crate::glmm::family::Family;
@@ -437,10 +437,6 @@ impl<'a> Clones<'a> {
         let log_det = self.model.clones as f64 * point.modes.log_det;
         point.log_prior + point.constant + data - 0.5 * square(&effects.u) - log_det
     }
-}
-
-fn square(v: &[f64]) -> f64 {
-    v.iter().map(|x| x * x).sum()
 }
 
 impl Sampler for Clones<'_> {

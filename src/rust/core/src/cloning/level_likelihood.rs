@@ -1,6 +1,7 @@
 //! The likelihood of one level's effects b of a single grouping factor, with everything else given.
 
 use super::cells::{CellTerm, Cells};
+use super::small::inner;
 use crate::glmm::family::{Block, BlockTerms, Distribution, Family, Link};
 
 /// Cells, and the part of their linear predictors that is the same for all clones.
@@ -154,13 +155,4 @@ impl LevelLikelihood<'_> {
         }
         value
     }
-}
-
-#[inline(always)]
-fn inner(a: &[f64], b: &[f64]) -> f64 {
-    let mut sum = a[0] * b[0];
-    for (a, b) in a[1..].iter().zip(&b[1..]) {
-        sum += a * b;
-    }
-    sum
 }

@@ -18,6 +18,7 @@ pub mod independent;
 pub mod laplace_target;
 pub mod level_likelihood;
 pub mod level_modes;
+mod level_step;
 pub mod mode;
 pub mod parameters;
 pub mod posterior;

@@ -96,3 +96,15 @@ pub fn factorise(a: &mut [f64], q: usize) -> bool {
     }
     true
 }
+
+/// |v|².
+#[inline(always)]
+pub fn square(v: &[f64]) -> f64 {
+    v.iter().map(|x| x * x).sum()
+}
+
+/// aᵀb.
+#[inline(always)]
+pub fn inner(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

@@ -24,7 +24,7 @@ impl OneWay {
     /// `between` and `within` are the standard deviations of means and of rows around them; both numbers even,
     /// or one row for each group.
     pub fn new(groups: usize, each: usize, between: f64, within: f64) -> Self {
-        let sign = |i: usize| if i % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         let n = groups * each;
         let y = (0..n).map(|i| {
             let (group, row) = (i % groups, i / groups);

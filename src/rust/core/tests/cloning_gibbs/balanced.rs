@@ -13,7 +13,8 @@ use ember_core::rng::stream;
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
-use crate::statistics::{effective_size, mean, sample, settings, values, variance};
+use crate::sample::sample;
+use crate::statistics::{effective_size, mean, settings, values, variance};
 
 /// y_ij = μ + α_i + e_ij, `groups` × `each`.
 struct OneWay {

@@ -6,4 +6,5 @@ mod joint_glmm;
 mod poisson;
 mod predict;
 mod responses;
+mod sample;
 mod statistics;

@@ -12,7 +12,8 @@ use ember_core::rng::stream;
 
 use crate::joint::Design;
 use crate::responses::{draw, effects};
-use crate::statistics::{effective_size, mean, sample, settings, values, variance};
+use crate::sample::sample;
+use crate::statistics::{effective_size, mean, settings, values, variance};
 
 const GROUPS: usize = 40;
 

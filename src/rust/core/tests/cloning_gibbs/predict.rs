@@ -155,8 +155,7 @@ fn effects_of_generalised_models_have_their_conditional_moments() {
                 }
             }
         }
-        for at in 0..2 * levels.len() {
-            let [total, first, square] = sums[at];
+        for (at, [total, first, square]) in sums.into_iter().enumerate().take(2 * levels.len()) {
             let centre = first / total;
             check(
                 "Poisson",

@@ -1,8 +1,6 @@
 //! What tests ask of draws.
 
-use ember_core::cloning::chains::{run, Draws, Sampler, Settings};
-use ember_core::Result;
-use rand_chacha::ChaCha8Rng;
+use ember_core::cloning::chains::{Draws, Settings};
 
 /// Draws of one monitored value, chain after chain.
 pub fn values(draws: &Draws, at: usize) -> Vec<f64> {
@@ -47,19 +45,6 @@ pub fn effective_size(draws: &Draws, at: usize) -> f64 {
     let all = values(draws, at);
     let length = all.len() / draws.chains.len();
     all.chunks_exact(length).map(effective).sum()
-}
-
-/// Chains from samplers that all start the same way.
-pub fn sample<S: Sampler>(
-    settings: &Settings,
-    width: usize,
-    start: impl Fn(usize, &mut ChaCha8Rng) -> Result<S> + Sync,
-) -> Draws {
-    let draws = run(settings, width, start, &mut |_| true).expect("settings");
-    for chain in &draws.chains {
-        assert_eq!(chain.failure, None);
-    }
-    draws
 }
 
 pub fn settings(iterations: usize) -> Settings {
