@@ -80,28 +80,12 @@ clone_model <- function(formula, data, family, quoted, na_action, contrasts, cal
   if (family$family != "gaussian") {
     return(glmm_model(formula, data, family, quoted, na_action, contrasts, caller, call))
   }
-  check_mixed_data(data, call)
-  action <- check_na_action(na_action, call)
-  contrasts <- check_contrasts(contrasts, call)
-  parsed <- mixed_formula(formula, data, call)
-  extras <- Map(function(expression, argument) {
-    row_argument(expression, argument, data, environment(formula), caller, call)
-  }, quoted, names(quoted))
-  extras["subset"] <- list(check_subset(extras$subset, call))
-  frame <- mixed_frame(parsed, data, extras, action, call)
-  terms <- fixed_terms(parsed, frame)
-  design <- mixed_design(frame, terms, parsed$bars, contrasts, call)
-  known <- check_known_variances(list(), design$random, call)
-  check_response_varies(design$rows$y, names(frame)[[1L]], known, call)
+  model <- mixed_model(formula, data, quoted, na_action, contrasts, caller, call)
+  check_response_varies(model$rows$y, names(model$frame)[[1L]], model$known, call)
   # As many levels as rows are allowed here, so the check is told of a known residual variance.
-  check_estimable(design$random, nrow(frame), list(sigma = 1), call)
-  list(
-    formula = parsed$formula, frame = frame, terms = terms,
-    design = c(design$fixed, list(xlevels = factor_levels(terms, frame))),
-    random = design$random, structure = design$structure, rows = design$rows, family = family,
-    weights = design$rows$weights, offset = design$rows$offset,
-    na_action = attr(frame, "na.action"), known = known, REML = FALSE, method = "profile"
-  )
+  check_estimable(model$random, nrow(model$frame), list(sigma = 1), call)
+  model[c("family", "REML", "method")] <- list(family, FALSE, "profile")
+  model
 }
 
 # Gaussian responses have the identity link; the other families are those of glmm(), which checks

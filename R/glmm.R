@@ -125,34 +125,15 @@ glmm <- function(formula, data = NULL, family, weights, offset, subset,
 # Everything before the fit: arguments checked, and in the shapes that the core takes. `quoted` are
 # the expressions of weights, offset and subset, to be evaluated in the data or in `caller`.
 glmm_model <- function(formula, data, family, quoted, na_action, contrasts, caller, call) {
-  check_mixed_data(data, call)
   family <- glmm_family(family, call)
-  distribution <- family$native
-  action <- check_na_action(na_action, call)
-  contrasts <- check_contrasts(contrasts, call)
-  parsed <- mixed_formula(formula, data, call)
-  env <- environment(formula)
-  extras <- Map(function(expression, argument) {
-    row_argument(expression, argument, data, env, caller, call)
-  }, quoted, names(quoted))
-  extras["subset"] <- list(check_subset(extras$subset, call))
-  frame <- mixed_frame(parsed, data, extras, action, call)
-  terms <- fixed_terms(parsed, frame)
-  design <- mixed_design(frame, terms, parsed$bars, contrasts, call, distribution)
-  check_glmm_varies(design$rows, names(frame)[[1L]], distribution, call)
-  check_glmm_estimable(design$random, design$rows, distribution, call)
-  list(
-    formula = parsed$formula, frame = frame, terms = terms,
-    design = c(design$fixed, list(xlevels = factor_levels(terms, frame))),
-    random = design$random, structure = design$structure, rows = design$rows,
-    family = family$family, distribution = distribution, weights = design$rows$weights,
-    offset = design$rows$offset, na_action = attr(frame, "na.action"), known = nothing_known,
-    REML = FALSE
+  model <- mixed_model(
+    formula, data, quoted, na_action, contrasts, caller, call, family$native
   )
+  check_glmm_varies(model$rows, names(model$frame)[[1L]], family$native, call)
+  check_glmm_estimable(model$random, model$rows, family$native, call)
+  model[c("family", "distribution", "REML")] <- list(family$family, family$native, FALSE)
+  model
 }
-
-# In the form of check_known_variances().
-nothing_known <- list(sigma = NULL, term = integer(), index = integer(), sd = double())
 
 # A fit from a model (everything that does not depend on the response; a fit is one too) and the
 # core's answer.

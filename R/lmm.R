@@ -128,45 +128,33 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
       "formula", "is missing.", c(i = "Write `response ~ predictors + (1 | group)`."), here
     )
   }
-  check_mixed_data(data, here)
   if (!is_flag(REML)) abort_argument("REML", "must be TRUE or FALSE.", NULL, here)
   method <- match_choice("method", here)
   check_control(control, here)
-  action <- check_na_action(na.action, here)
-  contrasts <- check_contrasts(contrasts, here)
-  parsed <- mixed_formula(formula, data, here)
-  env <- environment(formula)
-  extras <- list(
-    weights = row_argument(substitute(weights), "weights", data, env, caller, here),
-    offset = row_argument(substitute(offset), "offset", data, env, caller, here),
-    subset = check_subset(
-      row_argument(substitute(subset), "subset", data, env, caller, here), here
-    ),
-    dispersion = dispersion_groups(dispersion, data, here)
+  quoted <- list(
+    weights = substitute(weights), offset = substitute(offset), subset = substitute(subset)
   )
-  frame <- mixed_frame(parsed, data, extras, action, here)
-  terms <- fixed_terms(parsed, frame)
-  design <- mixed_design(frame, terms, parsed$bars, contrasts, here)
-  known <- check_known_variances(known, design$random, here)
-  check_response_varies(design$rows$y, names(frame)[[1L]], known, here)
-  check_estimable(design$random, nrow(frame), known, here)
-  start <- check_mixed_start(start, length(design$structure$term), here)
+  model <- mixed_model(
+    formula, data, quoted, na.action, contrasts, caller, here, dispersion = dispersion
+  )
+  frame <- model$frame
+  rows <- model$rows
+  model$rows <- NULL
+  known <- check_known_variances(known, model$random, here)
+  check_response_varies(rows$y, names(frame)[[1L]], known, here)
+  check_estimable(model$random, nrow(frame), known, here)
+  start <- check_mixed_start(start, length(model$structure$term), here)
   native <- tryCatch(
-    native_mixed_fit(design$rows, design$structure, known, REML, method, start, control, here),
+    native_mixed_fit(rows, model$structure, known, REML, method, start, control, here),
     ember_error_not_positive_definite = function(cnd) abort_scale(cnd, frame, here)
   )
-  model <- list(
-    call = call, formula = parsed$formula, frame = frame, terms = terms,
-    design = c(design$fixed, list(xlevels = factor_levels(terms, frame))),
-    random = design$random, structure = design$structure, known = known, REML = REML,
-    method = method, control = control, weights = design$rows$weights,
-    offset = design$rows$offset, na_action = attr(frame, "na.action"),
-    dispersion_levels = design$rows$dispersion$levels
+  model[c("call", "known", "REML", "method", "control")] <- list(
+    call, known, REML, method, control
   )
   fit <- new_lmm(model, native, nrow(frame))
   inform_aliased(fit)
   inform_singular(fit)
-  warn_perfect(fit, max(abs(limits_of(design$rows$y))), here)
+  warn_perfect(fit, max(abs(limits_of(rows$y))), here)
   warn_status(fit, here)
   fit
 }
