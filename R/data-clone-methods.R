@@ -35,7 +35,9 @@
 #' * `summary()`: an object of class `summary.ember_clone`, a list with `coefficients` (matrix:
 #'   `Mean`, `SD`, `DC SD`, `R hat`, `ESS`, `MC error` of the mean), `diagnostics` (the columns of
 #'   [dc_diag()], and `asymptotic`, what lambda.max would be by the information at the maximum),
-#'   `verdict` (of [estimability()]), `prior`, `acceptance` (rates, chains x numbers of clones).
+#'   `verdict` (of [estimability()]), `prior`, `accuracy` (of the collapsed sampler without Gaussian
+#'   responses: `nodes` of the quadrature and `error` of the log-likelihood), `acceptance` (rates,
+#'   chains x numbers of clones).
 #' @references
 #' Lele, S. R., Dennis, B. and Lutscher, F. (2007). Data cloning: easy maximum likelihood estimation
 #' for complex ecological models using Bayesian Markov chain Monte Carlo methods. *Ecology Letters*
@@ -369,7 +371,7 @@ summary.ember_clone <- function(object, clones = NULL, ...) {
     list(
       coefficients = estimate_table(object, clones), clones = run$clones,
       diagnostics = data.frame(dc_diag(object), asymptotic = asymptotic_lambda(object)),
-      verdict = estimability(object), prior = object$prior,
+      verdict = estimability(object), prior = object$prior, accuracy = run$accuracy,
       acceptance = vapply(object$runs, function(run) mean(run$acceptance), 0),
       call = object$call, fit = object
     ),
@@ -408,8 +410,19 @@ print.summary.ember_clone <- function(x, digits = max(3L, getOption("digits") - 
   diagnostics <- x$diagnostics
   if (all(is.na(diagnostics$asymptotic))) diagnostics$asymptotic <- NULL
   print(diagnostics, digits = digits, row.names = FALSE)
+  print_accuracy(x$accuracy)
   cat("\nPriors:\n")
   print(x$prior)
   print_clone_remarks(x$fit, x$verdict)
   invisible(x)
+}
+
+# The collapsed sampler of a generalized model integrates numerically: list(nodes, error) of log L.
+print_accuracy <- function(accuracy) {
+  if (!is.null(accuracy)) {
+    cat(
+      "\nLog-likelihood by quadrature with ", count_words(accuracy$nodes, "node"),
+      "; error about ", format(accuracy$error, digits = 1L), "\n", sep = ""
+    )
+  }
 }

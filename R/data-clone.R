@@ -225,6 +225,7 @@ run_clones <- function(fit, clones, seed, mcmc, call) {
   list(
     clones = clones, draws = coda::as.mcmc.list(draws), mode = native$mode,
     acceptance = native$acceptance, failures = native$failures, interrupted = native$interrupted,
+    accuracy = native$accuracy,
     iterations = mcmc$chains * (mcmc$burn_in + mcmc$iterations)
   )
 }

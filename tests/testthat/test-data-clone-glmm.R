@@ -62,3 +62,18 @@ test_that("responses that are no counts and separated data are said", {
   )
   expect_true(any(grepl("separated", conditions)))
 })
+
+test_that("the collapsed sampler agrees with real clones and says how well it integrates", {
+  skip_if_not_installed("lme4")
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  fits <- lapply(c("collapsed", "gibbs"), function(sampler) {
+    data_clone(formula, lme4::cbpp, binomial(), clones = 25, sampler = sampler, seed = 1)
+  })
+  tables <- lapply(fits, function(fit) summary(fit)$coefficients)
+  error <- sqrt(tables[[1]][, "MC error"]^2 + tables[[2]][, "MC error"]^2)
+  expect_true(all(abs(tables[[1]][, "Mean"] - tables[[2]][, "Mean"]) < 4.5 * error))
+  accuracy <- summary(fits[[1]])$accuracy
+  expect_lt(25 * accuracy$error, 1e-3)
+  expect_output(print(summary(fits[[1]])), "quadrature with [0-9]+ nodes; error about")
+  expect_null(summary(fits[[2]])$accuracy)
+})
