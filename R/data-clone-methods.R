@@ -111,7 +111,7 @@ keep_name <- function(draws, name) {
 coda::as.mcmc.list
 
 #' @rdname ember_clone_methods
-#' @export
+#' @exportS3Method coda::as.mcmc.list
 as.mcmc.list.ember_clone <- function(x, parameters = NULL, clones = NULL, ...) {
   chosen <- chosen_draws(x, parameters, clones, rlang::current_env())
   structure(chosen$draws, n.clones = chosen$clones)
