@@ -169,11 +169,11 @@ print.ember_clone_ranef <- function(x, ...) {
 #' Parameters and random effects are drawn as in [ranef()][ranef.ember_clone]; the prediction is the
 #' mean of the draws of the linear predictor (with `type = "response"` of the mean of the response).
 #' A level that is not in the fit has an effect drawn from the distribution of the random effects,
-#' where [predict.ember_mixed()] takes zero.
+#' where [predict.ember_lmm()] takes zero.
 #'
 #' @inheritParams ranef.ember_clone
 #' @param newdata A data frame with the variables of the model; by default the data of the fit.
-#' @param re.form Random effects to use, as in [predict.ember_mixed()].
+#' @param re.form Random effects to use, as in [predict.ember_lmm()].
 #' @param allow.new.levels Allow levels that are not in the fit?
 #' @param type `"link"` or `"response"`.
 #' @param interval `"none"`, `"confidence"` (for the mean, given the effects) or, for Gaussian

@@ -111,7 +111,8 @@ keep_name <- function(draws, name) {
 coda::as.mcmc.list
 
 #' @rdname ember_clone_methods
-#' @exportS3Method coda::as.mcmc.list
+#' @export
+#' @method as.mcmc.list ember_clone
 as.mcmc.list.ember_clone <- function(x, parameters = NULL, clones = NULL, ...) {
   chosen <- chosen_draws(x, parameters, clones, rlang::current_env())
   structure(chosen$draws, n.clones = chosen$clones)

@@ -1,7 +1,10 @@
 # Fits of glmm() for its methods, one of each kind, and lme4's object at the same estimates: what
 # differs is then the methods alone.
 
-glmm_herds <- function() glmm_data("cbpp")
+glmm_herds <- function() {
+  skip_if_not_installed("lme4")
+  glmm_data("cbpp")
+}
 
 # Counts with missing values, weights and an offset.
 glmm_gaps <- function() {
