@@ -10,6 +10,7 @@ mod glmm;
 mod mixed;
 mod mixture;
 mod monitor;
+mod selection;
 
 /// Version of the Rust core the library was built from.
 /// @noRd
@@ -25,5 +26,6 @@ extendr_module! {
     use glmm;
     use mixed;
     use mixture;
+    use selection;
     fn native_core_version;
 }

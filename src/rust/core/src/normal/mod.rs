@@ -1,0 +1,1 @@
+//! The normal distribution: tails, truncation, orthant probabilities and moments.

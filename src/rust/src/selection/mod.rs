@@ -1,0 +1,7 @@
+//! Multivariate sample selection for R: `ember_core::selection` behind named lists.
+
+use extendr_api::prelude::*;
+
+extendr_module! {
+    mod selection;
+}
