@@ -1,0 +1,187 @@
+# Makes mssm.csv: the maximum of the likelihood of each of mssm_cases() in helper-mssm.R. The
+# log-likelihood is written here in plain R, row by row, with the normal probabilities of mvtnorm
+# (Genz's TVPACK); its maximum is found with numerical derivatives and polished by Newton steps.
+# Standard errors are those of the numerical Hessian in the natural parameters. Run from
+# tests/testthat with mvtnorm (1.1-3 made the stored values), numDeriv and AER:
+#   Rscript oracles/mssm.R [case ...]     only these cases are replaced
+source("helper-mixed.R")
+source("helper-mssm.R")
+# nolint start: object_usage_linter. The helper's functions are not lintr's to find.
+
+design_of <- function(case) {
+  data <- case$data()
+  frame_of <- function(formula) model.frame(formula, data, na.action = na.pass)
+  matrix_of <- function(formula) model.matrix(delete.response(terms(formula)), data)
+  selected <- vapply(case$selection, function(formula) {
+    as.integer(as.factor(model.response(frame_of(formula)))) == 2L
+  }, logical(nrow(data)))
+  y <- vapply(case$outcome, function(f) as.double(model.response(frame_of(f))), numeric(nrow(data)))
+  list(
+    designs = c(lapply(case$outcome, matrix_of), lapply(case$selection, matrix_of)),
+    y = y, selected = selected, equations = length(case$outcome)
+  )
+}
+
+# Covariance of the errors from standard deviations and the correlations, column by column.
+omega_of <- function(errors, equations) {
+  error_covariance(errors[seq_len(equations)], errors[-seq_len(equations)])
+}
+
+# log P(q z > 0) of z ~ N(mean, covariance), row by row.
+log_orthant <- function(mean, covariance, signs) {
+  scale <- sqrt(diag(covariance))
+  bounds <- sweep(mean, 2L, signs / scale, "*")
+  correlation <- cov2cor(covariance * outer(signs, signs))
+  if (ncol(mean) == 1L) {
+    return(pnorm(bounds[, 1L], log.p = TRUE))
+  }
+  algorithm <- mvtnorm::TVPACK(abseps = 1e-14)
+  lower <- rep(-Inf, ncol(mean))
+  log(apply(bounds, 1L, function(upper) {
+    mvtnorm::pmvnorm(lower, upper, corr = correlation, algorithm = algorithm)
+  }))
+}
+
+log_likelihood <- function(naturals, design) {
+  equations <- design$equations
+  widths <- vapply(design$designs, ncol, 0L)
+  ends <- cumsum(widths)
+  predictors <- mapply(
+    function(x, end, width) drop(x %*% naturals[end - width + seq_len(width)]),
+    design$designs, ends, widths
+  )
+  omega <- omega_of(naturals[-seq_len(sum(widths))], equations)
+  if (any(!is.finite(omega)) || min(eigen(omega, TRUE, TRUE)$values) <= 0) {
+    return(-1e10)
+  }
+  latent <- equations + seq_len(equations)
+  codes <- drop(design$selected %*% 2^(seq_len(equations) - 1L))
+  total <- 0
+  for (code in unique(codes)) {
+    rows <- which(codes == code)
+    seen <- which(design$selected[rows[[1L]], ])
+    mean <- predictors[rows, latent, drop = FALSE]
+    covariance <- omega[latent, latent, drop = FALSE]
+    if (length(seen) > 0L) {
+      residual <- design$y[rows, seen, drop = FALSE] - predictors[rows, seen, drop = FALSE]
+      slope <- solve(omega[seen, seen, drop = FALSE], omega[seen, latent, drop = FALSE])
+      mean <- mean + residual %*% slope
+      covariance <- covariance - omega[latent, seen, drop = FALSE] %*% slope
+      total <- total + sum(mvtnorm::dmvnorm(
+        residual, sigma = omega[seen, seen, drop = FALSE], log = TRUE
+      ))
+    }
+    signs <- 2 * design$selected[rows[[1L]], ] - 1
+    total <- total + sum(log_orthant(mean, covariance, signs))
+  }
+  total
+}
+
+# Naturals from free coordinates: log sigma, and a Cholesky factor of the correlations with rows of
+# length one.
+naturals_of <- function(free, design) {
+  size <- 2L * design$equations
+  count <- sum(vapply(design$designs, ncol, 0L))
+  factor <- diag(size)
+  factor[lower.tri(factor)] <- free[-seq_len(count + design$equations)]
+  factor <- factor / sqrt(rowSums(factor^2))
+  correlation <- tcrossprod(factor)
+  c(
+    free[seq_len(count)], exp(free[count + seq_len(design$equations)]),
+    correlation[lower.tri(correlation)]
+  )
+}
+
+free_of <- function(naturals, design) {
+  count <- sum(vapply(design$designs, ncol, 0L))
+  errors <- naturals[-seq_len(count)]
+  omega <- omega_of(errors, design$equations)
+  factor <- t(chol(cov2cor(omega)))
+  factor <- factor / diag(factor)
+  c(
+    naturals[seq_len(count)], log(errors[seq_len(design$equations)]), factor[lower.tri(factor)]
+  )
+}
+
+# Least squares and probits; `rho` between every outcome and its own selection.
+start_of <- function(design, rho) {
+  equations <- design$equations
+  sd <- numeric(equations)
+  outcome <- selection <- list()
+  for (j in seq_len(equations)) {
+    rows <- design$selected[, j]
+    fit <- lm.fit(design$designs[[j]][rows, , drop = FALSE], design$y[rows, j])
+    outcome[[j]] <- fit$coefficients
+    sd[[j]] <- sqrt(mean(fit$residuals^2))
+    x <- design$designs[[equations + j]]
+    selection[[j]] <- suppressWarnings(glm.fit(x, rows, family = binomial("probit"))$coefficients)
+  }
+  correlation <- diag(2L * equations)
+  for (j in seq_len(equations)) {
+    correlation[equations + j, j] <- rho
+  }
+  c(unlist(outcome), unlist(selection), sd, correlation[lower.tri(correlation)])
+}
+
+maximum_of <- function(design, start) {
+  # Unit columns for the search.
+  scales <- unlist(lapply(design$designs, function(x) sqrt(colMeans(x^2))))
+  scaled <- design
+  scaled$designs <- lapply(design$designs, function(x) sweep(x, 2L, sqrt(colMeans(x^2)), "/"))
+  columns <- seq_along(scales)
+  start[columns] <- start[columns] * scales
+  value <- function(free) -log_likelihood(naturals_of(free, scaled), scaled)
+  gradient <- function(free) {
+    vapply(seq_along(free), function(i) {
+      step <- replace(numeric(length(free)), i, 1e-5)
+      (value(free + step) - value(free - step)) / 2e-5
+    }, 0)
+  }
+  control <- list(maxit = 500, reltol = 1e-13)
+  free <- optim(free_of(start, scaled), value, gradient, method = "BFGS", control = control)$par
+  for (step in 1:2) {
+    hessian <- numDeriv::jacobian(gradient, free, method = "simple")
+    slope <- numDeriv::grad(value, free)
+    free <- free - solve((hessian + t(hessian)) / 2, slope)
+  }
+  naturals <- naturals_of(free, scaled)
+  naturals[columns] <- naturals[columns] / scales
+  list(naturals = naturals, scales = c(scales, rep(1, length(naturals) - length(scales))))
+}
+
+standard_errors <- function(naturals, design, scales) {
+  scaled <- design
+  scaled$designs <- lapply(design$designs, function(x) sweep(x, 2L, sqrt(colMeans(x^2)), "/"))
+  hessian <- numDeriv::hessian(function(p) log_likelihood(p, scaled), naturals * scales)
+  sqrt(diag(solve(-hessian))) / scales
+}
+
+rows_of <- function(name, case, rho) {
+  design <- design_of(case)
+  found <- maximum_of(design, start_of(design, rho))
+  loglik <- log_likelihood(found$naturals, design)
+  cat(name, format(loglik, digits = 12L), "\n")
+  error <- standard_errors(found$naturals, design, found$scales)
+  data.frame(
+    case = name, position = c(0L, seq_along(found$naturals)),
+    estimate = c(loglik, found$naturals), std.error = c(NA, error)
+  )
+}
+
+# rho of the start; `wage` has two maxima, `wage_high` is the better one.
+starts <- c(wage = 0, wage_high = 0.99, lwage = -0.5, two_wages = 0, two = 0, three = 0)
+wanted <- commandArgs(TRUE)
+if (length(wanted) == 0L) wanted <- names(starts)
+cases <- mssm_cases()
+made <- do.call(rbind, lapply(wanted, function(name) {
+  rows_of(name, cases[[sub("_high", "", name)]], starts[[name]])
+}))
+path <- "oracles/mssm.csv"
+if (file.exists(path)) {
+  stored <- read.csv(path)
+  made <- rbind(stored[!stored$case %in% wanted, ], made)
+}
+made$estimate <- formatC(as.double(made$estimate), digits = 12L, format = "g")
+made$std.error <- formatC(as.double(made$std.error), digits = 7L, format = "g")
+write.csv(made, path, row.names = FALSE)
+# nolint end
