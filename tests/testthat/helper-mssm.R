@@ -46,7 +46,7 @@ mssm_two <- function() {
 mssm_three <- function() {
   withr_seed(22, {
     data <- selection_system(
-      400L,
+      250L,
       beta = list(c(1, 0.8, -0.5), c(-0.5, 0.4, 1), c(0, -1, 0.3)),
       gamma = list(c(0.3, 0.5, 1), c(0.2, -0.4, 0.8), c(0.1, 0.2, -0.9)),
       omega = error_covariance(

@@ -1,7 +1,7 @@
 # Makes mssm.csv: the maximum of the likelihood of each of mssm_cases() in helper-mssm.R. The
-# log-likelihood is written here in plain R, row by row, with the normal probabilities of mvtnorm
-# (Genz's TVPACK); its maximum is found with numerical derivatives and polished by Newton steps.
-# Standard errors are those of the numerical Hessian in the natural parameters. Run from
+# log-likelihood is written here in plain R; its maximum is found with numerical derivatives and
+# polished by Newton steps, and there it is evaluated row by row with the normal probabilities of
+# mvtnorm (Genz's TVPACK). Standard errors are those of the numerical Hessian in the naturals. Run from
 # tests/testthat with mvtnorm (1.1-3 made the stored values), numDeriv and AER:
 #   Rscript oracles/mssm.R [case ...]     only these cases are replaced
 source("helper-mixed.R")
@@ -27,22 +27,56 @@ omega_of <- function(errors, equations) {
   error_covariance(errors[seq_len(equations)], errors[-seq_len(equations)])
 }
 
+# Nodes and weights on (0, 1): Golub and Welsch's eigenvalues of the Jacobi matrix of Legendre.
+gauss_legendre <- local({
+  k <- 1:47
+  off <- k / sqrt(4 * k^2 - 1)
+  jacobi <- matrix(0, 48L, 48L)
+  jacobi[cbind(k, k + 1L)] <- jacobi[cbind(k + 1L, k)] <- off
+  spectrum <- eigen(jacobi, symmetric = TRUE)
+  list(nodes = (spectrum$values + 1) / 2, weights = spectrum$vectors[1L, ]^2)
+})
+
+# P(z < bounds) of standard normal z with these correlations, for each row of `bounds`: integrated
+# over the first coordinate, nodes on its last 10 standard deviations.
+normal_probability <- function(bounds, correlation) {
+  if (ncol(bounds) == 1L) {
+    return(pnorm(bounds[, 1L]))
+  }
+  upper <- pmin(bounds[, 1L], 10)
+  width <- upper - (pmin(upper, 0) - 10)
+  slope <- correlation[-1L, 1L]
+  rest <- correlation[-1L, -1L, drop = FALSE] - tcrossprod(slope)
+  scale <- sqrt(diag(rest))
+  total <- numeric(nrow(bounds))
+  for (k in seq_along(gauss_legendre$nodes)) {
+    at <- upper - width * gauss_legendre$nodes[[k]]
+    given <- sweep(bounds[, -1L, drop = FALSE] - outer(at, slope), 2L, scale, "/")
+    inner <- normal_probability(given, cov2cor(rest))
+    total <- total + gauss_legendre$weights[[k]] * width * dnorm(at) * inner
+  }
+  total
+}
+
+genz_probability <- function(bounds, correlation) {
+  algorithm <- mvtnorm::TVPACK(abseps = 1e-14)
+  lower <- rep(-Inf, ncol(bounds))
+  apply(bounds, 1L, function(upper) {
+    mvtnorm::pmvnorm(lower, upper, corr = correlation, algorithm = algorithm)
+  })
+}
+
 # log P(q z > 0) of z ~ N(mean, covariance), row by row.
-log_orthant <- function(mean, covariance, signs) {
+log_orthant <- function(mean, covariance, signs, probability) {
   scale <- sqrt(diag(covariance))
   bounds <- sweep(mean, 2L, signs / scale, "*")
-  correlation <- cov2cor(covariance * outer(signs, signs))
   if (ncol(mean) == 1L) {
     return(pnorm(bounds[, 1L], log.p = TRUE))
   }
-  algorithm <- mvtnorm::TVPACK(abseps = 1e-14)
-  lower <- rep(-Inf, ncol(mean))
-  log(apply(bounds, 1L, function(upper) {
-    mvtnorm::pmvnorm(lower, upper, corr = correlation, algorithm = algorithm)
-  }))
+  log(probability(bounds, cov2cor(covariance * outer(signs, signs))))
 }
 
-log_likelihood <- function(naturals, design) {
+log_likelihood <- function(naturals, design, probability = normal_probability) {
   equations <- design$equations
   widths <- vapply(design$designs, ncol, 0L)
   ends <- cumsum(widths)
@@ -51,7 +85,10 @@ log_likelihood <- function(naturals, design) {
     design$designs, ends, widths
   )
   omega <- omega_of(naturals[-seq_len(sum(widths))], equations)
-  if (any(!is.finite(omega)) || min(eigen(omega, TRUE, TRUE)$values) <= 0) {
+  # A line search may leave what has a likelihood.
+  wild <- any(!is.finite(omega)) || any(abs(log(diag(omega))) > 20) ||
+    min(eigen(cov2cor(omega), TRUE, TRUE)$values) <= 1e-8
+  if (wild) {
     return(-1e10)
   }
   latent <- equations + seq_len(equations)
@@ -72,9 +109,9 @@ log_likelihood <- function(naturals, design) {
       ))
     }
     signs <- 2 * design$selected[rows[[1L]], ] - 1
-    total <- total + sum(log_orthant(mean, covariance, signs))
+    total <- total + sum(log_orthant(mean, covariance, signs, probability))
   }
-  total
+  if (is.finite(total)) total else -1e10
 }
 
 # Naturals from free coordinates: log sigma, and a Cholesky factor of the correlations with rows of
@@ -137,7 +174,7 @@ maximum_of <- function(design, start) {
       (value(free + step) - value(free - step)) / 2e-5
     }, 0)
   }
-  control <- list(maxit = 500, reltol = 1e-13)
+  control <- list(maxit = 500, reltol = 1e-13, fnscale = nrow(design$y))
   free <- optim(free_of(start, scaled), value, gradient, method = "BFGS", control = control)$par
   for (step in 1:2) {
     hessian <- numDeriv::jacobian(gradient, free, method = "simple")
@@ -160,6 +197,12 @@ rows_of <- function(name, case, rho) {
   design <- design_of(case)
   found <- maximum_of(design, start_of(design, rho))
   loglik <- log_likelihood(found$naturals, design)
+  if (design$equations > 1L) {
+    genz <- log_likelihood(found$naturals, design, genz_probability)
+    cat(name, "Genz minus quadrature:", genz - loglik, "\n")
+    stopifnot(abs(genz - loglik) < 1e-8)
+    loglik <- genz
+  }
   cat(name, format(loglik, digits = 12L), "\n")
   error <- standard_errors(found$naturals, design, found$scales)
   data.frame(
