@@ -163,10 +163,10 @@ selection_response <- function(frame, terms, equations, call) {
     check_selection(column(one), response_name(one), name, call)
   }, terms$selection, equations$selection)
   for (j in seq_along(y)) {
+    variables <- c(response_name(terms$outcome[[j]]), response_name(terms$selection[[j]]))
     check_observed(
-      y[[j]], selected[[j]], c(equations$outcome[[j]], equations$selection[[j]]),
-      c(response_name(terms$outcome[[j]]), response_name(terms$selection[[j]])),
-      row.names(frame), call
+      y[[j]], selected[[j]], equations$outcome[[j]], variables,
+      selection_condition(frame[[variables[[2L]]]], variables[[2L]]), row.names(frame), call
     )
   }
   list(y = do.call(cbind, y), selected = do.call(cbind, selected))
