@@ -317,9 +317,7 @@ check_start_coefficients <- function(coefficients, widths, call) {
 }
 
 check_start_omega <- function(omega, size, call) {
-  usable <- is.matrix(omega) && is.numeric(omega) && all(dim(omega) == size) &&
-    all(is.finite(omega)) && isSymmetric(unname(omega)) && all(diag(omega) > 0)
-  if (!usable || min(eigen(omega, TRUE, TRUE)$values) <= 0) {
+  if (!is_square(omega, size) || !is_positive_definite(omega)) {
     abort_argument(
       "start$omega", paste0("must be a positive definite matrix, ", size, " by ", size, "."),
       c(i = "Errors of outcomes come first, then of selections, whose variances are 1."), call
@@ -328,4 +326,15 @@ check_start_omega <- function(omega, size, call) {
   latent <- seq_len(size) > size / 2
   scale <- ifelse(latent, sqrt(diag(omega)), 1)
   matrix(as.double(omega / tcrossprod(scale)), size)
+}
+
+is_square <- function(x, size) {
+  is.matrix(x) && is.numeric(x) && identical(as.double(dim(x)), rep(as.double(size), 2L)) &&
+    all(is.finite(x))
+}
+
+# A square matrix of finite numbers that is a covariance matrix, and not singular to rounding.
+is_positive_definite <- function(x) {
+  isSymmetric(unname(x)) && all(diag(x) > 0) &&
+    min(eigen(stats::cov2cor(x), TRUE, TRUE)$values) > 1e-12
 }

@@ -114,12 +114,10 @@ joined_variables <- function(terms) {
   equations <- unlist(unname(terms), recursive = FALSE)
   variables <- unlist(lapply(equations, function(one) as.list(attr(one, "variables"))[-1L]))
   variables <- unname(variables[!duplicated(vapply(variables, deparse1, ""))])
-  structure(
-    ~1,
-    variables = as.call(c(quote(list), variables)), factors = integer(),
-    term.labels = character(), order = integer(), intercept = 1L, response = 0L,
-    .Environment = environment(equations[[1L]]), class = c("terms", "formula")
-  )
+  joined <- stats::terms(~1)
+  attr(joined, "variables") <- as.call(c(quote(list), variables))
+  environment(joined) <- environment(equations[[1L]])
+  joined
 }
 
 # Outcomes that are no predictors.
@@ -149,7 +147,7 @@ complete_rows <- function(frame, looked_at, incomplete, na_action, call) {
   complete[outcomes] <- others
   complete <- complete[names(frame)]
   attr(complete, "terms") <- attr(frame, "terms")
-  attr(complete, "na.action") <- left_out
+  attr(complete, "na.action") <- left_out # nolint: object_name_linter.
   complete
 }
 
