@@ -9,6 +9,10 @@ pub mod data;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod layout;
+pub mod probit;
+pub(crate) mod regressors;
+pub mod start;
+pub mod two_step;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
