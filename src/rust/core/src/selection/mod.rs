@@ -13,6 +13,10 @@ pub mod expect;
 pub mod layout;
 pub(crate) mod pattern;
 pub mod score;
+pub mod probit;
+pub(crate) mod regressors;
+pub mod start;
+pub mod two_step;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
