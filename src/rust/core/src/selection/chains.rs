@@ -8,9 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
 
+use super::block::predict;
 use super::data::Data;
 use super::draws::Draws;
-use super::expect::{predictors, Statistics};
+use super::expect::Statistics;
 use super::gibbs::{Conditional, Sampler, Walker};
 use super::layout::{Layout, Parameters};
 use crate::error::{Error, Result};
@@ -51,8 +52,8 @@ pub struct Chains {
 
 /// A row while its chain is taken up.
 pub struct Row<'r> {
-    /// Place of the row in its block, and the rows of the block.
-    pub place: (usize, usize),
+    /// Place of the row in its block.
+    pub place: usize,
     pub weight: f64,
     /// Place of its pattern among [`Data::distinct`].
     pub pattern: usize,
@@ -233,14 +234,13 @@ impl Sweep<'_> {
                 return false;
             }
             let block = start..(start + BLOCK_ROWS).min(shard.end);
-            let size = block.len();
-            predictors(data, self.rows.layout, self.at, block.clone(), &mut predicted);
+            predict(data, self.rows.layout, self.at, block.clone(), &mut predicted);
             for number in block.clone() {
                 let at = number - start;
                 let pattern = self.places[usize::from(data.patterns[number])];
                 let conditional = &self.constants[pattern];
                 for (component, index) in index.iter_mut().enumerate() {
-                    *index = predicted[component * size + at];
+                    *index = predicted[component * BLOCK_ROWS + at];
                 }
                 for (e, &j) in observed.iter_mut().zip(&conditional.observed) {
                     *e = data.response[j * data.n + number] - index[j];
@@ -257,7 +257,7 @@ impl Sweep<'_> {
                     walker.sweep(conditional, BURN_IN, rng);
                 }
                 let row = Row {
-                    place: (at, size),
+                    place: at,
                     weight: data.weight(number),
                     pattern,
                     conditional,
@@ -288,8 +288,8 @@ struct Averages<'a> {
     sampler: Sampler,
     length: usize,
     statistics: Vec<Statistics>,
-    /// E[e] of the rows of the block, component by component, for each batch.
-    expected: Vec<Vec<f64>>,
+    /// w E[e] of the rows of the block in columns of [`BLOCK_ROWS`], for each batch.
+    weighted: Vec<Vec<f64>>,
     /// Σ w E[k k'] of known errors k = (e_O, e_U), for each batch and pattern; empty where no row has the pattern.
     known: Vec<Vec<Vec<f64>>>,
     /// Σ w of each pattern.
@@ -304,7 +304,7 @@ impl<'a> Averages<'a> {
             sampler,
             length,
             statistics: vec![Statistics::zeros(rows.layout); batches],
-            expected: vec![vec![0.0; rows.data.components() * BLOCK_ROWS]; batches],
+            weighted: vec![vec![0.0; rows.data.components() * BLOCK_ROWS]; batches],
             known: vec![vec![Vec::new(); patterns]; batches],
             weights: vec![0.0; patterns],
         }
@@ -313,6 +313,7 @@ impl<'a> Averages<'a> {
     /// The statistics of each batch.
     fn statistics(mut self, constants: &[Conditional]) -> Vec<Statistics> {
         for (statistics, known) in self.statistics.iter_mut().zip(&self.known) {
+            statistics.weight = self.weights.iter().sum();
             for ((known, conditional), &weight) in known.iter().zip(constants).zip(&self.weights) {
                 if !known.is_empty() {
                     conditional.spread(known, weight, &mut statistics.second);
@@ -326,7 +327,7 @@ impl<'a> Averages<'a> {
 impl Visitor for Averages<'_> {
     fn row(&mut self, row: Row, rng: &mut ChaCha8Rng) {
         let Row {
-            place: (at, size),
+            place,
             weight,
             conditional,
             observed,
@@ -337,15 +338,13 @@ impl Visitor for Averages<'_> {
         let (seen, known) = (observed.len(), conditional.known());
         let mut means = observed.to_vec();
         let mut rest = vec![0.0; conditional.rest.len()];
-        for (expected, sums) in self.expected.iter_mut().zip(&mut self.known) {
+        for (weighted, sums) in self.weighted.iter_mut().zip(&mut self.known) {
             let moments = walker.average(conditional, self.sampler, self.length, rng);
             means.truncate(seen);
             means.extend_from_slice(moments.mean);
             conditional.complete(&means, &mut rest);
-            let known_components = conditional.observed.iter().chain(&conditional.drawn);
-            let components = known_components.chain(&conditional.rest);
-            for (&component, &mean) in components.zip(means.iter().chain(&rest)) {
-                expected[component * size + at] = mean;
+            for (&component, &mean) in conditional.components().zip(means.iter().chain(&rest)) {
+                weighted[component * BLOCK_ROWS + place] = weight * mean;
             }
             let sums = &mut sums[pattern];
             sums.resize(known * known, 0.0);
@@ -367,9 +366,8 @@ impl Visitor for Averages<'_> {
 
     fn block(&mut self, rows: Range<usize>) {
         let Rows { data, layout } = self.rows;
-        let size = rows.len() * data.components();
-        for (statistics, expected) in self.statistics.iter_mut().zip(&self.expected) {
-            statistics.add_block(data, layout, rows.clone(), &expected[..size]);
+        for (statistics, weighted) in self.statistics.iter_mut().zip(&self.weighted) {
+            statistics.add_cross(data, layout, rows.clone(), weighted);
         }
     }
 }

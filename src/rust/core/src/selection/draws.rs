@@ -47,7 +47,10 @@ impl Draws {
             total.merge(next);
             total
         })?;
-        total.scale((self.batches() as f64).recip());
+        let share = (self.batches() as f64).recip();
+        total.weight *= share;
+        total.second *= share;
+        total.cross.iter_mut().for_each(|cross| *cross *= share);
         Some(total)
     }
 

@@ -22,7 +22,8 @@ use super::expect::Statistics;
 use super::gram::Gram;
 use super::layout::{Layout, Parameters};
 use crate::error::Result;
-use crate::linalg::{inverse_spd, mirror, symmetrized};
+use crate::linalg::{inverse_spd, mirror};
+use crate::shard::BLOCK_ROWS;
 
 /// −Σ E[H_i], K × K, from the statistics of an E-step at `at`.
 ///
@@ -53,7 +54,7 @@ pub fn complete_information(
         for a in 0..layout.components() {
             let column = &statistics.cross[a] * turned.column(a);
             let range = layout.range(a);
-            let row = information.view_mut((first + x, range.start), (1, range.len()));
+            let mut row = information.view_mut((first + x, range.start), (1, range.len()));
             row.tr_copy_from(&column);
         }
         // P S P Ω_ξ P, symmetric in the trace with Ω_η.
@@ -137,8 +138,9 @@ impl Chains {
         let shards = self.pass(rows, at, &constants, machine, visitor)?;
         let size = rows.layout.len();
         let zero = DMatrix::zeros(size, size);
-        let sum = shards.into_iter().fold(zero, |sum, shard| sum + shard.sum);
-        Ok(symmetrized(&sum))
+        let mut sum = shards.into_iter().fold(zero, |sum, shard| sum + shard.sum);
+        mirror(&mut sum);
+        Ok(sum)
     }
 }
 
@@ -169,4 +171,130 @@ struct Draw {
     rest: Vec<f64>,
     errors: Vec<f64>,
     units: DVector<f64>,
+}
+
+impl<'a> Variances<'a> {
+    fn new(rows: Rows<'a>, at: &Parameters, precision: &'a DMatrix<f64>, half: usize) -> Self {
+        let (errors, parameters) = (rows.layout.components(), rows.layout.len());
+        let units = errors + parameters - rows.layout.coefficients();
+        Variances {
+            rows,
+            precision,
+            sigmas: at.omega.diagonal().iter().map(|v| v.sqrt()).collect(),
+            half,
+            sum: DMatrix::zeros(parameters, parameters),
+            block: Vec::with_capacity(BLOCK_ROWS),
+            weights: Vec::with_capacity(BLOCK_ROWS),
+            draw: Draw {
+                known: Vec::new(),
+                rest: Vec::new(),
+                errors: vec![0.0; errors],
+                units: DVector::zeros(units),
+            },
+        }
+    }
+
+    /// The units of the newest draw of a row.
+    fn units(&mut self, row: &mut Row, rng: &mut ChaCha8Rng) {
+        let Draw {
+            known,
+            rest,
+            errors,
+            units,
+        } = &mut self.draw;
+        let conditional = row.conditional;
+        known.clear();
+        known.extend_from_slice(row.observed);
+        known.extend(row.walker.errors().take(conditional.drawn.len()));
+        rest.resize(conditional.rest.len(), 0.0);
+        conditional.complete(known, rest);
+        conditional.disturb(rest, rng);
+        for (&component, &error) in conditional.components().zip(known.iter().chain(&*rest)) {
+            errors[component] = error;
+        }
+        let size = errors.len();
+        let (u, by_omega) = units.as_mut_slice().split_at_mut(size);
+        for (u, column) in u.iter_mut().zip(self.precision.column_iter()) {
+            *u = column.iter().zip(&*errors).map(|(p, e)| p * e).sum();
+        }
+        let (by_sigma, by_correlation) = by_omega.split_at_mut(size / 2);
+        for (j, slope) in by_sigma.iter_mut().enumerate() {
+            *slope = u[j] * errors[j] / self.sigmas[j];
+        }
+        for (slope, (a, b)) in by_correlation.iter_mut().zip(self.rows.layout.pairs()) {
+            *slope = self.sigmas[a] * self.sigmas[b] * u[a] * u[b];
+        }
+    }
+}
+
+impl Visitor for Variances<'_> {
+    fn row(&mut self, mut row: Row, rng: &mut ChaCha8Rng) {
+        let size = self.draw.units.len();
+        // About the first draw: digits are kept where a row's units are far from zero.
+        self.units(&mut row, rng);
+        let origin = self.draw.units.clone();
+        let mut second = DMatrix::zeros(size, size);
+        let mut means = [(); 2].map(|()| DVector::zeros(size));
+        for mean in &mut means {
+            for _ in 0..self.half {
+                row.walker.sweep(row.conditional, 1, rng);
+                self.units(&mut row, rng);
+                self.draw.units -= &origin;
+                *mean += &self.draw.units;
+                add_square(&mut second, &self.draw.units);
+            }
+            *mean /= self.half as f64;
+        }
+        second /= 2.0 * self.half as f64;
+        let [first, last] = means;
+        // Scatter about the mean m, plus ¼(m₁ − m₂)(m₁ − m₂)': together less ½(m₁m₂' + m₂m₁').
+        second.ger(-0.5, &first, &last, 1.0);
+        second.ger(-0.5, &last, &first, 1.0);
+        self.block.push(second);
+        self.weights.push(row.weight);
+    }
+
+    /// Spreads the variances of the units over the parameters.
+    fn block(&mut self, rows: Range<usize>) {
+        let Rows { data, layout } = self.rows;
+        let (errors, first) = (layout.components(), layout.coefficients());
+        let mut values = vec![0.0; first];
+        for ((number, second), weight) in rows.zip(self.block.drain(..)).zip(self.weights.drain(..))
+        {
+            for component in 0..errors {
+                let columns = layout.range(component).zip(layout.kept(component));
+                for (to, &column) in columns {
+                    values[to] = data.designs[component].columns[column * data.n + number];
+                }
+            }
+            for a in 0..errors {
+                for k in layout.range(a) {
+                    for b in 0..=a {
+                        let factor = weight * values[k] * second[(a, b)];
+                        for l in layout.range(b) {
+                            self.sum[(k, l)] += factor * values[l];
+                        }
+                    }
+                    for x in 0..second.nrows() - errors {
+                        self.sum[(first + x, k)] += weight * values[k] * second[(errors + x, a)];
+                    }
+                }
+            }
+            for x in 0..second.nrows() - errors {
+                for y in 0..=x {
+                    self.sum[(first + x, first + y)] += weight * second[(errors + x, errors + y)];
+                }
+            }
+        }
+    }
+}
+
+/// Adds x x' to the lower triangle.
+fn add_square(sum: &mut DMatrix<f64>, x: &DVector<f64>) {
+    let size = x.len();
+    let columns = sum.as_mut_slice().chunks_exact_mut(size);
+    for (k, column) in columns.enumerate() {
+        let entries = column[k..].iter_mut().zip(&x.as_slice()[k..]);
+        entries.for_each(|(sum, value)| *sum += x[k] * value);
+    }
 }
