@@ -12,10 +12,12 @@ pub(crate) mod examples;
 pub mod expect;
 pub mod layout;
 pub(crate) mod pattern;
-pub mod score;
 pub mod probit;
 pub(crate) mod regressors;
+pub mod score;
 pub mod start;
+#[cfg(test)]
+mod tests;
 pub mod two_step;
 
 pub use coordinates::Coordinates;
