@@ -66,7 +66,8 @@ impl Block {
             rows: 0..0,
             errors: columns(2 * equations),
             log_likelihood: columns(1),
-            order: vec![0; BLOCK_ROWS],
+            // One more, which rows without a place overwrite (see `sort`).
+            order: vec![0; BLOCK_ROWS + 1],
             groups: Vec::new(),
             variances: columns(equations * equations),
             sorted: columns(2 * equations),
@@ -226,7 +227,7 @@ impl<'a> Posterior<'a> {
             let start = next;
             for (i, &bits) in (0u16..).zip(patterns) {
                 // No branch: where the bits differ the next row overwrites.
-                block.order[next.min(BLOCK_ROWS - 1)] = i;
+                block.order[next] = i;
                 next += usize::from(bits == constants.bits);
             }
             if next > start {

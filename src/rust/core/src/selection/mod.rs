@@ -17,10 +17,12 @@ pub mod gram;
 pub mod layout;
 pub mod louis;
 pub(crate) mod pattern;
-pub mod score;
 pub mod probit;
 pub(crate) mod regressors;
+pub mod score;
 pub mod start;
+#[cfg(test)]
+mod tests;
 pub mod two_step;
 
 pub use coordinates::Coordinates;
