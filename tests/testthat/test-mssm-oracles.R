@@ -1,5 +1,5 @@
 # mssm() against maxima found otherwise: published values, and those of oracles/mssm.R, whose
-# log-likelihood is plain R with the normal probabilities of mvtnorm. Cases: helper-mssm.R.
+# log-likelihood is plain R with the normal probabilities of mvtnorm. Cases: helper-mssm-cases.R.
 
 case_fit <- function(name, ...) {
   case <- mssm_cases()[[name]]

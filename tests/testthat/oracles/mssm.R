@@ -1,11 +1,11 @@
-# Makes mssm.csv: the maximum of the likelihood of each of mssm_cases() in helper-mssm.R. The
+# Makes mssm.csv: the maximum of the likelihood of each of mssm_cases() in helper-mssm-cases.R. The
 # log-likelihood is written here in plain R; its maximum is found with numerical derivatives and
 # polished by Newton steps, and there it is evaluated row by row with the normal probabilities of
 # mvtnorm (Genz's TVPACK). Standard errors are those of the numerical Hessian in the naturals. Run from
 # tests/testthat with mvtnorm (1.1-3 made the stored values), numDeriv and AER:
 #   Rscript oracles/mssm.R [case ...]     only these cases are replaced
 source("helper-mixed.R")
-source("helper-mssm.R")
+source("helper-mssm-cases.R")
 # nolint start: object_usage_linter. The helper's functions are not lintr's to find.
 
 design_of <- function(case) {
