@@ -53,8 +53,8 @@
 vcov.ember_mssm <- function(object, type = NULL,
                             component = c("all", "outcome", "selection", "error"), cluster = NULL,
                             ...) {
+  # Other packages pass on arguments of other models, as `complete`.
   call <- rlang::current_env()
-  check_no_dots(..., call = call)
   component <- match_choice("component", call)
   type <- covariance_type(object, type, cluster, call)
   covariance <- switch(type,
