@@ -11,6 +11,7 @@ pub(crate) mod examples;
 pub mod layout;
 pub mod probit;
 pub(crate) mod regressors;
+mod scan;
 pub mod start;
 pub mod two_step;
 
