@@ -4,17 +4,24 @@
 //! Algorithm*, Theoretical Economics Letters 4. Row i has J outcomes y* = Xβ + ε and J latent selections
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
+pub(crate) mod block;
 pub mod coordinates;
 pub mod data;
 #[cfg(test)]
 pub(crate) mod examples;
+pub mod expect;
 pub mod layout;
+pub(crate) mod pattern;
 pub mod probit;
 pub(crate) mod regressors;
 mod scan;
+pub mod score;
 pub mod start;
+#[cfg(test)]
+mod tests;
 pub mod two_step;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
+pub use expect::{expect, Statistics};
 pub use layout::{Layout, Parameters};
