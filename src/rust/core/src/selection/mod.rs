@@ -6,6 +6,7 @@
 
 mod ascent;
 pub(crate) mod block;
+pub mod chains;
 pub mod coordinates;
 pub mod data;
 pub mod em;
@@ -18,6 +19,14 @@ pub mod information;
 pub mod layout;
 pub mod maximize;
 pub mod modes;
+pub mod draws;
+#[cfg(test)]
+pub(crate) mod examples;
+pub mod expect;
+pub mod gibbs;
+pub mod gram;
+pub mod layout;
+pub mod louis;
 pub(crate) mod pattern;
 pub mod probit;
 pub(crate) mod regressors;
