@@ -80,7 +80,13 @@ fn mssm_information(rows: List, at: List, control: List) -> Result<RMatrix<f64>>
 #[extendr]
 fn mssm_log_likelihood(rows: List, at: List, control: List) -> Result<Vec<f64>> {
     at_place(&rows, &at, &control, |place| {
-        log_likelihoods(place.data, place.layout, place.at, &place.how, place.threads)
+        log_likelihoods(
+            place.data,
+            place.layout,
+            place.at,
+            &place.how,
+            place.threads,
+        )
     })
 }
 

@@ -28,7 +28,9 @@ fn mssm_fit(rows: List, start: Robj, search: bool, control: List) -> Result<List
         settings: &settings(&control)?,
         threads: Fields::of(&control).count("threads")?,
     };
-    let fitted = fit::fit(&data, &layout, &plan, &mut |progress| monitor.flow(progress))?;
+    let fitted = fit::fit(&data, &layout, &plan, &mut |progress| {
+        monitor.flow(progress)
+    })?;
     Ok(write::fit(&layout, &how, &fitted))
 }
 

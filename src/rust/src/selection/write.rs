@@ -36,7 +36,10 @@ pub fn aliased(layout: &Layout) -> List {
 pub fn fit(layout: &Layout, how: &Integration, fit: &Fit) -> List {
     let facts = &fit.facts;
     List::from_pairs(vec![
-        ("coefficients", Robj::from(coefficients(layout, &fit.parameters))),
+        (
+            "coefficients",
+            Robj::from(coefficients(layout, &fit.parameters)),
+        ),
         ("omega", matrix(&fit.parameters.omega).into()),
         ("aliased", aliased(layout).into()),
         ("loglik", fit.log_likelihood.into()),
@@ -51,7 +54,10 @@ pub fn fit(layout: &Layout, how: &Integration, fit: &Fit) -> List {
         ("eigenvalues", (&facts.eigenvalues).into()),
         ("information", known(&facts.information).into()),
         ("vcov", known(&facts.covariance).into()),
-        ("modes", List::from_values(fit.modes.iter().map(|one| mode(layout, one))).into()),
+        (
+            "modes",
+            List::from_values(fit.modes.iter().map(|one| mode(layout, one))).into(),
+        ),
         ("scans", scans(fit).into()),
         ("integration", integration(how, fit.simulation_error).into()),
     ])

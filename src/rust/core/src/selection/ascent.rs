@@ -125,7 +125,8 @@ impl Objective for Descent<'_> {
     }
 }
 
-/// Climbs from `start`; `information`, in naturals, gives the first step, else the outer products of the scores.
+/// Climbs from `start`; `information`, in the free coordinates, gives the first step, else the outer products of the
+/// scores.
 ///
 /// # Errors
 /// Those of the E-step at the start.
@@ -133,7 +134,7 @@ pub(super) fn climb(
     likelihood: Likelihood,
     coordinates: &Coordinates,
     start: &Parameters,
-    information: Option<&DMatrix<f64>>,
+    information: Option<DMatrix<f64>>,
     settings: &Settings,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Reached> {
@@ -144,12 +145,16 @@ pub(super) fn climb(
         threads,
     } = likelihood;
     let w = coordinates.locate(start)?;
-    let jacobian = coordinates.jacobian(&w);
-    let naturals = match information {
-        Some(information) => information.clone(),
-        None => outer_products(data, layout, &coordinates.parameters(&w)?, how, threads)?,
+    let measured = information.is_none();
+    let mut first = match information {
+        Some(information) => information,
+        None => {
+            let products =
+                outer_products(data, layout, &coordinates.parameters(&w)?, how, threads)?;
+            let jacobian = coordinates.jacobian(&w);
+            jacobian.tr_mul(&(products * &jacobian))
+        }
     };
-    let mut first = jacobian.tr_mul(&(naturals * &jacobian));
     for i in 0..first.nrows() {
         first[(i, i)] *= 1.0 + RIDGE;
     }
@@ -167,7 +172,7 @@ pub(super) fn climb(
         information: DMatrix::from_column_slice(w.len(), w.len(), &minimizer.hessian) * 0.5,
         status: reached.status,
         iterations: reached.iterations,
-        passes: reached.passes + usize::from(information.is_none()),
+        passes: reached.passes + usize::from(measured),
         trace: minimizer.trace,
     })
 }

@@ -113,6 +113,20 @@ pub fn fit(
     Ok(fit)
 }
 
+/// The fit that one climb led to.
+pub(super) fn finish(likelihood: Likelihood, reached: Reached, facts: Facts) -> Result<Fit> {
+    let passes = reached.passes;
+    let judged = Judged {
+        reached,
+        facts,
+        hits: 1,
+    };
+    let mut fit = choose(likelihood, vec![judged])?;
+    fit.passes = passes;
+    fit.simulation_error = simulation_error(likelihood, &fit.parameters)?;
+    Ok(fit)
+}
+
 /// The climb from a given start.
 fn from_start(
     likelihood: Likelihood,
@@ -149,7 +163,7 @@ fn rising_end(likelihood: Likelihood, end: &Parameters) -> Result<Judged> {
     let statistics = expect(data, layout, end, how, threads)?;
     let reached = Reached::at(end, statistics.log_likelihood);
     Ok(Judged {
-        facts: Facts::unknown(layout.len(), Kind::Boundary),
+        facts: Facts::unknown(layout.len(), Some(Kind::Boundary)),
         reached,
         hits: 1,
     })

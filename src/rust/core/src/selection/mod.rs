@@ -7,28 +7,25 @@
 mod ascent;
 pub(crate) mod block;
 pub mod chains;
+pub mod constrained;
 pub mod coordinates;
 pub mod data;
+pub mod draws;
 pub mod em;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod expect;
 pub mod fit;
+pub mod gibbs;
 pub mod gram;
 pub mod information;
 pub mod layout;
+pub mod louis;
 pub mod maximize;
 pub mod modes;
-pub mod draws;
-#[cfg(test)]
-pub(crate) mod examples;
-pub mod expect;
-pub mod gibbs;
-pub mod gram;
-pub mod layout;
-pub mod louis;
 pub(crate) mod pattern;
 pub mod probit;
+pub mod profile;
 pub(crate) mod regressors;
 mod sample;
 mod scan;

@@ -352,6 +352,17 @@ impl<'a> Equation<'a> {
         self.maximize(tau, from.place.clone())
     }
 
+    /// The maximum at ρ = 0, where γ is that of `probit`.
+    ///
+    /// # Errors
+    /// [`Error::Degenerate`] naming the equation when there is none.
+    pub(super) fn uncorrelated(&self, probit: &DVector<f64>) -> Result<Point> {
+        let mut place = DVector::zeros(self.len());
+        place.rows_mut(self.p + 1, probit.len()).copy_from(probit);
+        place[self.p] = 1.0;
+        self.maximize(0.0, place)
+    }
+
     /// Walks along τ both ways from 0, where γ is that of `probit`; `go_on` is asked after each point.
     ///
     /// # Errors
@@ -361,10 +372,7 @@ impl<'a> Equation<'a> {
         probit: &DVector<f64>,
         go_on: &mut dyn FnMut() -> Flow,
     ) -> Result<Walk> {
-        let mut place = DVector::zeros(self.len());
-        place.rows_mut(self.p + 1, probit.len()).copy_from(probit);
-        place[self.p] = 1.0;
-        let middle = self.maximize(0.0, place)?;
+        let middle = self.uncorrelated(probit)?;
         let mut points = vec![middle.clone()];
         let mut rising = Vec::new();
         for side in [-1.0, 1.0] {

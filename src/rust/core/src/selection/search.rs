@@ -90,19 +90,15 @@ fn polish(
         threads: part.threads,
     };
     let start = &from.parameters;
-    let information = information(data, layout, start, &passes, &mut || Flow::Continue).ok();
-    // A sample may say nothing of a rare column.
-    let information = information.filter(|information| linalg::cholesky(information).is_ok());
     let coordinates = Coordinates::new(layout);
-    let rough = rough(settings);
-    climb(
-        all,
-        &coordinates,
-        start,
-        information.as_ref(),
-        &rough,
-        monitor,
-    )
+    let jacobian = coordinates.jacobian(&coordinates.locate(start)?);
+    let information = information(data, layout, start, &passes, &mut || Flow::Continue);
+    let information = information.map(|naturals| jacobian.tr_mul(&(naturals * &jacobian)));
+    // A sample may say nothing of a rare column.
+    let first = information
+        .ok()
+        .filter(|first| linalg::cholesky(first).is_ok());
+    climb(all, &coordinates, start, first, &rough(settings), monitor)
 }
 
 /// The settings of a climb that Newton's steps follow.

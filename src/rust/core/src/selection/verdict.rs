@@ -57,10 +57,10 @@ pub struct Facts {
 
 impl Facts {
     /// Of a point where nothing was computed.
-    pub(super) fn unknown(size: usize, kind: Kind) -> Self {
+    pub(super) fn unknown(size: usize, kind: Option<Kind>) -> Self {
         let unknown = DMatrix::from_element(size, size, f64::NAN);
         Facts {
-            kind: Some(kind),
+            kind,
             gradient: vec![f64::NAN; size],
             information: unknown.clone(),
             covariance: unknown,
@@ -70,7 +70,7 @@ impl Facts {
     }
 }
 
-/// Judges the end of a climb, which is moved by Newton's last steps and, if it is a saddle, away from there.
+/// Judges the end of a climb over all parameters, which is moved by Newton's last steps and, if it is a saddle, away from there.
 ///
 /// # Errors
 /// Those of the E-step.
@@ -80,26 +80,30 @@ pub(super) fn judge(
     settings: &Settings,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Facts> {
+    let coordinates = &Coordinates::new(likelihood.layout);
     for _ in 0..MAX_ESCAPES {
-        let facts = settle(likelihood, reached, monitor)?;
+        let facts = settle(likelihood, coordinates, reached, monitor)?;
         if facts.kind != Some(Kind::Saddle) {
             return Ok(facts);
         }
         let Some(start) = escape(likelihood, reached, &facts)? else {
             return Ok(facts);
         };
-        let coordinates = Coordinates::new(likelihood.layout);
         let before = std::mem::take(&mut reached.trace);
         let (iterations, passes) = (reached.iterations, reached.passes);
-        *reached = climb(likelihood, &coordinates, &start, None, settings, monitor)?;
+        *reached = climb(likelihood, coordinates, &start, None, settings, monitor)?;
         reached.come_from(before, iterations, passes);
     }
-    settle(likelihood, reached, monitor)
+    settle(likelihood, coordinates, reached, monitor)
 }
 
-/// Takes Newton's last steps and says what is there.
-fn settle(
+/// Takes Newton's last steps over the free coordinates and says what is there.
+///
+/// # Errors
+/// Those of the E-step.
+pub(super) fn settle(
     likelihood: Likelihood,
+    coordinates: &Coordinates,
     reached: &mut Reached,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Facts> {
@@ -110,7 +114,6 @@ fn settle(
         threads,
     } = likelihood;
     let passes = Passes { how: *how, threads };
-    let coordinates = Coordinates::new(layout);
     let mut rounds = 0;
     loop {
         rounds += 1;
@@ -132,16 +135,16 @@ fn settle(
                 if error == Error::Interrupted {
                     reached.status = Status::Interrupted;
                 }
-                return believed(likelihood, reached);
+                return believed(likelihood, coordinates, reached);
             }
         };
         reached.passes += 1 + 2 * (layout.len() - layout.coefficients());
-        let spectrum = Spectrum::of(measured)?;
         let w = coordinates.locate(&reached.parameters)?;
-        let mut here = evaluate(data, &coordinates, &w, how, threads)?;
+        let spectrum = Spectrum::of(measured, free_naturals(coordinates, &w))?;
+        let mut here = evaluate(data, coordinates, &w, how, threads)?;
         reached.passes += 1;
         let moved = match spectrum.positive() {
-            true => newton(likelihood, &coordinates, reached, &mut here, &spectrum)?,
+            true => newton(likelihood, coordinates, reached, &mut here, &spectrum)?,
             false => 0.0,
         };
         if moved < FAR || rounds == ROUNDS {
@@ -150,27 +153,39 @@ fn settle(
     }
 }
 
+/// Naturals that the free coordinates move: all that are not held.
+fn free_naturals(coordinates: &Coordinates, w: &[f64]) -> Vec<usize> {
+    let jacobian = coordinates.jacobian(w);
+    let rows = 0..jacobian.nrows();
+    rows.filter(|&k| jacobian.row(k).amax() > 0.0).collect()
+}
+
 /// The facts where the information cannot be computed: what the climb believed.
-fn believed(likelihood: Likelihood, reached: &Reached) -> Result<Facts> {
-    let size = likelihood.layout.len();
-    let coordinates = Coordinates::new(likelihood.layout);
-    let w = coordinates.locate(&reached.parameters)?;
-    let information = match coordinates.jacobian(&w).try_inverse() {
-        Some(inverse) => inverse.tr_mul(&(&reached.information * &inverse)),
-        None => DMatrix::from_element(size, size, f64::NAN),
-    };
-    let finite = information.iter().all(|x| x.is_finite());
-    let spectrum = match finite {
-        true => Spectrum::of(information)?,
-        false => Spectrum::unknown(size),
-    };
+fn believed(likelihood: Likelihood, coordinates: &Coordinates, reached: &Reached) -> Result<Facts> {
     let Likelihood {
         data,
         layout,
         how,
         threads,
     } = likelihood;
-    let here = evaluate(data, &coordinates, &w, how, threads)?;
+    let size = layout.len();
+    let w = coordinates.locate(&reached.parameters)?;
+    let free = free_naturals(coordinates, &w);
+    let inverse = coordinates.jacobian(&w).select_rows(&free).try_inverse();
+    let mut information = DMatrix::from_element(size, size, f64::NAN);
+    if let Some(inverse) = inverse {
+        let inner = inverse.tr_mul(&(&reached.information * &inverse));
+        for (i, &a) in free.iter().enumerate() {
+            for (j, &b) in free.iter().enumerate() {
+                information[(a, b)] = inner[(i, j)];
+            }
+        }
+    }
+    let here = evaluate(data, coordinates, &w, how, threads)?;
+    let spectrum = match Spectrum::of(information, free) {
+        Ok(spectrum) => spectrum,
+        Err(_) => return Ok(Facts::unknown(size, None)),
+    };
     let mut facts = facts(layout, reached, &here, spectrum)?;
     facts.kind = is_singular(&reached.parameters).then_some(Kind::Boundary);
     Ok(facts)
@@ -194,10 +209,10 @@ fn newton(
     let mut w = coordinates.locate(&here.parameters)?;
     for _ in 0..STEPS {
         let gradient = score(&here.statistics, layout, &here.parameters)?;
-        let step = spectrum.solve(&gradient);
-        let decrement = gradient.dot(&step).max(0.0).sqrt();
-        let inverse = coordinates.jacobian(&w).lu();
-        let Some(step) = inverse.solve(&step).filter(|_| decrement > NOTHING) else {
+        let decrement = spectrum.decrement(&gradient);
+        let forth = coordinates.jacobian(&w).select_rows(&spectrum.free).lu();
+        let step = forth.solve(&spectrum.solve(&gradient));
+        let Some(step) = step.filter(|_| decrement > NOTHING) else {
             break;
         };
         let to: Vec<f64> = w.iter().zip(&step).map(|(w, s)| w + s).collect();
@@ -208,7 +223,7 @@ fn newton(
         };
         reached.passes += 1;
         let next = score(&there.statistics, layout, &there.parameters)?;
-        let left = next.dot(&spectrum.solve(&next)).max(0.0).sqrt();
+        let left = spectrum.decrement(&next);
         let noise = 64.0 * f64::EPSILON * (1.0 + here.log_likelihood.abs());
         if !(there.log_likelihood >= here.log_likelihood - noise && left < decrement) {
             break;
@@ -230,8 +245,7 @@ fn facts(
     let at = &here.parameters;
     let gradient = score(&here.statistics, layout, at)?;
     let (decrement, covariance) = if spectrum.positive() {
-        let decrement = gradient.dot(&spectrum.solve(&gradient)).max(0.0).sqrt();
-        (decrement, spectrum.inverse())
+        (spectrum.decrement(&gradient), spectrum.inverse())
     } else {
         let size = layout.len();
         (f64::INFINITY, DMatrix::from_element(size, size, f64::NAN))
@@ -264,7 +278,8 @@ fn escape(likelihood: Likelihood, reached: &Reached, facts: &Facts) -> Result<Op
     let Likelihood {
         data, how, threads, ..
     } = likelihood;
-    let spectrum = Spectrum::of(facts.information.clone())?;
+    let all = (0..likelihood.layout.len()).collect();
+    let spectrum = Spectrum::of(facts.information.clone(), all)?;
     let coordinates = Coordinates::new(likelihood.layout);
     let w = DVector::from_vec(coordinates.locate(&reached.parameters)?);
     let Some(step) = coordinates
@@ -291,55 +306,64 @@ fn escape(likelihood: Likelihood, reached: &Reached, facts: &Facts) -> Result<Op
     Ok(best)
 }
 
-/// An information and the eigenvalues and eigenvectors of what it is with its diagonal scaled to 1.
+/// An information, and the eigenvalues and eigenvectors of its free part with the diagonal scaled to 1.
 struct Spectrum {
     information: DMatrix<f64>,
+    /// Naturals that are not held.
+    free: Vec<usize>,
     roots: DVector<f64>,
     values: DVector<f64>,
     axes: DMatrix<f64>,
 }
 
 impl Spectrum {
-    fn of(information: DMatrix<f64>) -> Result<Self> {
-        let roots = information.diagonal().map(|x| match x.abs() > 0.0 {
+    /// # Errors
+    /// [`Error::Numerical`] where an entry is not finite.
+    fn of(information: DMatrix<f64>, free: Vec<usize>) -> Result<Self> {
+        let inner = information.select_rows(&free).select_columns(&free);
+        let roots = inner.diagonal().map(|x| match x.abs() > 0.0 {
             true => x.abs().sqrt(),
             false => 1.0,
         });
-        let scaled = information.map_with_location(|i, j, x| x / (roots[i] * roots[j]));
+        let scaled = inner.map_with_location(|i, j, x| x / (roots[i] * roots[j]));
         let (values, axes) = linalg::symmetric_eigen(&scaled)?;
         Ok(Spectrum {
             information,
+            free,
             roots,
             values,
             axes,
         })
     }
 
-    fn unknown(size: usize) -> Self {
-        Spectrum {
-            information: DMatrix::from_element(size, size, f64::NAN),
-            roots: DVector::from_element(size, 1.0),
-            values: DVector::from_element(size, f64::NAN),
-            axes: DMatrix::identity(size, size),
-        }
-    }
-
     fn positive(&self) -> bool {
         self.values.iter().all(|&value| value > FLAT)
     }
 
+    /// The inverse of the free part, with zeros for what is held.
     fn inverse(&self) -> DMatrix<f64> {
         let scaled = &self.axes * DMatrix::from_diagonal(&self.values.map(f64::recip));
-        let inverse = scaled * self.axes.transpose();
-        linalg::symmetrized(
-            &inverse.map_with_location(|i, j, x| x / (self.roots[i] * self.roots[j])),
-        )
+        let inner = linalg::symmetrized(&(scaled * self.axes.transpose()));
+        let mut inverse = DMatrix::zeros(self.information.nrows(), self.information.ncols());
+        for (i, &a) in self.free.iter().enumerate() {
+            for (j, &b) in self.free.iter().enumerate() {
+                inverse[(a, b)] = inner[(i, j)] / (self.roots[i] * self.roots[j]);
+            }
+        }
+        inverse
     }
 
-    /// I⁻¹ v.
+    /// I⁻¹ v, of the free naturals.
     fn solve(&self, vector: &DVector<f64>) -> DVector<f64> {
-        let along = self.axes.tr_mul(&vector.component_div(&self.roots));
+        let inner = vector.select_rows(&self.free);
+        let along = self.axes.tr_mul(&inner.component_div(&self.roots));
         (&self.axes * along.component_div(&self.values)).component_div(&self.roots)
+    }
+
+    /// √(v'I⁻¹v) of the free naturals.
+    fn decrement(&self, vector: &DVector<f64>) -> f64 {
+        let inner = vector.select_rows(&self.free);
+        inner.dot(&self.solve(vector)).max(0.0).sqrt()
     }
 
     /// The direction of the smallest eigenvalue, a standard error long.

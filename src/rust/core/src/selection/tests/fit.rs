@@ -57,5 +57,13 @@ fn one_equation_is_found_from_its_walk() {
 #[test]
 fn two_equations_are_found_from_their_univariate_modes() {
     let fit = check(&Example::new(2, 700));
-    eprintln!("{} {} {:?}", fit.iterations, fit.passes, fit.modes.iter().map(|m| (m.log_likelihood, m.kind, m.hits)).collect::<Vec<_>>());
+    eprintln!(
+        "{} {} {:?}",
+        fit.iterations,
+        fit.passes,
+        fit.modes
+            .iter()
+            .map(|m| (m.log_likelihood, m.kind, m.hits))
+            .collect::<Vec<_>>()
+    );
 }
