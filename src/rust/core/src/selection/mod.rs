@@ -5,15 +5,19 @@
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
 pub(crate) mod block;
+pub mod chains;
 pub mod coordinates;
 pub mod data;
+pub mod draws;
 pub mod em;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod expect;
+pub mod gibbs;
 pub mod gram;
 pub mod information;
 pub mod layout;
+pub mod louis;
 pub mod maximize;
 pub(crate) mod pattern;
 pub mod probit;

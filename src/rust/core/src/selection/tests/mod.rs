@@ -2,6 +2,7 @@
 
 mod em;
 mod information;
+mod invariance;
 mod likelihood;
 
 use nalgebra::DMatrix;
