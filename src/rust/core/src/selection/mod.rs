@@ -40,5 +40,7 @@ mod verdict;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
+pub use em::SelectionModel;
 pub use expect::{expect, Statistics};
+pub use gram::Gram;
 pub use layout::{Layout, Parameters};

@@ -1,6 +1,9 @@
 //! The exact path against formulas that are written independently, and against itself.
 
 mod fit;
+mod em;
+mod information;
+mod invariance;
 mod likelihood;
 
 use nalgebra::DMatrix;
