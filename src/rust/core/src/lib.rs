@@ -16,6 +16,7 @@ pub mod linalg;
 pub mod mixed;
 pub mod mixture;
 pub mod normal;
+pub(crate) mod optimize;
 pub mod rng;
 pub mod selection;
 pub mod shard;

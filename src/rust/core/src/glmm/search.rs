@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::mixed::boundary::escape;
 use crate::mixed::criterion::Problem as LinearProblem;
 use crate::mixed::frame::Frame;
-use crate::mixed::optimize::{Minimizer, Objective};
 use crate::mixed::scale::Scales;
+use crate::optimize::{Minimizer, Objective};
 
 /// Times that a saddle is left before it is reported.
 const MAX_ESCAPES: usize = 5;

@@ -28,10 +28,10 @@ use nalgebra::DMatrix;
 use super::criterion::Problem;
 use super::factor::Factor;
 use super::frame::{Axis, Frame};
-use super::optimize::Objective;
 use super::scale::Scales;
-use super::trust_region::dot;
 use crate::error::Result;
+use crate::optimize::trust_region::dot;
+use crate::optimize::Objective;
 
 /// The criterion of a problem, and the factor at the last point.
 pub(super) struct Likelihood<'a> {

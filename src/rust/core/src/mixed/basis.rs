@@ -10,7 +10,7 @@ use super::coincidence::SparseRows;
 use super::rows::{FixedColumns, Rows};
 
 /// Rows that are processed at once.
-pub(super) const BLOCK_ROWS: usize = 256;
+pub(crate) const BLOCK_ROWS: usize = 256;
 
 /// A column whose part outside the span of those before it is smaller than this, relative to its length, is
 /// aliased (`lm()`'s tolerance).
@@ -165,7 +165,7 @@ fn triangle(rows: &Rows, x: &[f64]) -> DMatrix<f64> {
 }
 
 /// Householder reflections that bring [R; block] back to a triangle.
-fn reflect(r: &mut DMatrix<f64>, block: &mut [f64], height: usize) {
+pub(crate) fn reflect(r: &mut DMatrix<f64>, block: &mut [f64], height: usize) {
     for j in 0..r.ncols() {
         let (done, rest) = block.split_at_mut((j + 1) * height);
         let vector = &done[j * height..];
@@ -192,7 +192,7 @@ fn reflect(r: &mut DMatrix<f64>, block: &mut [f64], height: usize) {
 }
 
 /// Orthogonalises the columns of R in order, leaving out those that depend on earlier ones.
-fn orthogonalise(r: &DMatrix<f64>) -> Basis {
+pub(crate) fn orthogonalise(r: &DMatrix<f64>) -> Basis {
     let p = r.ncols();
     let (mut kept, mut aliased) = (Vec::new(), Vec::new());
     let mut directions: Vec<DVector<f64>> = Vec::new();

@@ -8,10 +8,10 @@ use super::converged::{verdict, Verdict};
 use super::criterion::Problem;
 use super::em::MixedModel;
 use super::factor::Factor;
-use super::optimize::Minimizer;
 use super::start::moments;
 use crate::em::{Flow, Progress, Settings, Status, Trace};
 use crate::error::{Error, Result};
+use crate::optimize::Minimizer;
 
 /// Times that a saddle is left before it is reported.
 const MAX_ESCAPES: usize = 5;

@@ -14,13 +14,13 @@ use super::curve::{trace_curve, Best, Minimum, Profiled};
 pub use super::curve::{Curve, Point};
 use super::factor::Factor;
 use super::natural::{natural, standard_errors};
-use super::optimize::{Minimizer, Objective};
 use super::order::Order;
 pub use super::slice::Parameter;
 use super::slice::{Explicit, Hold, Slice, Sliced};
 use super::structure::Structure;
 use crate::em::{Flow, Settings, Status};
 use crate::error::{Error, Result};
+use crate::optimize::{Minimizer, Objective};
 use crate::tasks::{self, Stop};
 
 /// Step of the differences that give the first Hessian, in units of the coordinates.

@@ -10,11 +10,11 @@ use nalgebra::{DMatrix, DVector};
 use super::criterion::{Known, Problem};
 use super::cross_products::CrossProducts;
 use super::factor::Factor;
-use super::optimize::Objective;
 use super::order::Order;
 use super::scale::Scales;
 use super::structure::Structure;
 use crate::error::Result;
+use crate::optimize::Objective;
 
 /// The row of a held correlation has vanished below this share of its unit.
 const SHORT: f64 = 1e-3;

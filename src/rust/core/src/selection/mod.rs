@@ -3,3 +3,13 @@
 //! After P. Li (2014), *Estimation of Multivariate Sample Selection Models via a Parameter-Expanded Monte Carlo EM
 //! Algorithm*, Theoretical Economics Letters 4. Row i has J outcomes y* = Xβ + ε and J latent selections
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
+
+pub mod coordinates;
+pub mod data;
+#[cfg(test)]
+pub(crate) mod examples;
+pub mod layout;
+
+pub use coordinates::Coordinates;
+pub use data::{Data, Design};
+pub use layout::{Layout, Parameters};

@@ -19,6 +19,7 @@ use std::ops::{Add, Div, Mul, Sub};
 
 pub(crate) use elementary::{exp, log};
 pub(crate) use lines::Lines;
+pub(crate) use scalar::Scalar;
 
 /// An instruction set that kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Minimises a smooth function of a few coordinates: Newton steps in a trust region.
 //!
-//! The Hessian is the objective's own approximation where it has one (see [`super::average_information`]), else
+//! The Hessian is the objective's own approximation where it has one (see `mixed::average_information`), else
 //! it is built up by BFGS. Iterations end on the decrease still to be expected, gᵀB⁻¹g/2, and on the step that
 //! would bring it: the criterion is flat to second order at its minimum, so both must be small for the
 //! coordinates to be accurate too.

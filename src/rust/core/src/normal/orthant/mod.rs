@@ -1,0 +1,100 @@
+//! Orthants of normal vectors: probabilities, and the moments of what is inside.
+//!
+//! Z ~ N(m, C) in J dimensions is known to have given signs: q∘Z > 0. An [`Orthant`] holds what depends on C and q alone,
+//! so that a pattern of selections makes one and its rows share it.
+
+mod one;
+
+use nalgebra::DMatrix;
+
+use crate::error::{Error, Result};
+use one::One;
+
+/// How orthant probabilities are integrated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Integration {
+    /// To rounding; up to three dimensions.
+    Exact,
+    /// Randomised quasi-Monte Carlo (Geweke, Hajivassiliou and Keane) with `points` points, shifted row by row as `seed`
+    /// says.
+    Ghk { points: usize, seed: u64 },
+}
+
+/// N(·, C) on an orthant.
+#[derive(Debug, Clone)]
+pub struct Orthant {
+    signs: Vec<f64>,
+    shape: Shape,
+}
+
+#[derive(Debug, Clone)]
+enum Shape {
+    One(One),
+}
+
+/// Scratch memory; one for each thread serves every orthant.
+#[derive(Debug, Clone, Default)]
+pub struct Work {}
+
+impl Orthant {
+    /// The orthant q∘Z > 0 of Z ~ N(·, C), C = `covariance` (J × J) and q = `signs` (J values, each 1 or -1).
+    ///
+    /// # Errors
+    /// [`Error::NotPositiveDefinite`]; [`Error::Argument`] when the shapes disagree or `integration` cannot serve J.
+    pub fn new(
+        covariance: &DMatrix<f64>,
+        signs: &[f64],
+        integration: &Integration,
+    ) -> Result<Self> {
+        let dimension = signs.len();
+        if covariance.shape() != (dimension, dimension) {
+            return Err(Error::Argument {
+                argument: "covariance",
+                message: format!("must be {dimension} × {dimension}"),
+            });
+        }
+        crate::linalg::cholesky(covariance)?;
+        let shape = match (dimension, integration) {
+            (1, _) => Shape::One(One::new(covariance[(0, 0)], signs[0])),
+            _ => {
+                return Err(Error::Argument {
+                    argument: "integration",
+                    message: format!("{integration:?} does not serve {dimension} selections"),
+                })
+            }
+        };
+        Ok(Orthant {
+            signs: signs.to_vec(),
+            shape,
+        })
+    }
+
+    /// J.
+    pub fn dimension(&self) -> usize {
+        self.signs.len()
+    }
+
+    /// log P(q∘Z > 0) where Z has mean `mean` (J values). `row` chooses the shift of [`Integration::Ghk`].
+    pub fn log_probability(&self, mean: &[f64], row: u64, work: &mut Work) -> f64 {
+        let _ = (row, work);
+        match &self.shape {
+            Shape::One(one) => one.log_probability(mean[0]),
+        }
+    }
+
+    /// As [`log_probability`](Self::log_probability); writes E[Z | q∘Z > 0] to `expectation` (J values) and the covariance
+    /// matrix of Z given q∘Z > 0 to `covariance` (J × J, column by column).
+    pub fn moments(
+        &self,
+        mean: &[f64],
+        row: u64,
+        work: &mut Work,
+        expectation: &mut [f64],
+        covariance: &mut [f64],
+    ) -> f64 {
+        let _ = (row, work);
+        match &self.shape {
+            Shape::One(one) => one.moments(mean[0], expectation, covariance),
+        }
+    }
+}
