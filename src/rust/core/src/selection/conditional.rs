@@ -13,7 +13,7 @@ use nalgebra::{Cholesky, DMatrix, DMatrixView};
 
 use crate::error::{Error, Result};
 use crate::normal::orthant::{Integration, Orthant, Work};
-use crate::normal::univariate::{log_cdf, mills};
+use crate::normal::univariate::Positive;
 
 /// What is known of the selection of each equation: 1, 0, or nothing.
 pub type Pattern = [Option<bool>];
@@ -87,7 +87,7 @@ impl Conditional {
                 let covariance = DMatrix::from_fn(size, size, |k, l| omega[(at(k), at(l))]);
                 let factor = Cholesky::new(covariance.clone());
                 Law::Several {
-                    orthant: Orthant::new(&covariance, &signs, &how.in_dimension(size))?,
+                    orthant: Orthant::new(&covariance, &signs, how)?,
                     precision: factor
                         .ok_or(Error::NotPositiveDefinite { pivot: 0 })?
                         .inverse(),
@@ -106,7 +106,7 @@ impl Conditional {
             hessian: vec![0.0; k * k],
             third: vec![0.0; k * k * k],
             scratch: Scratch {
-                orthant: Work::new(k),
+                orthant: Work::default(),
                 mean: vec![0.0; k],
                 expectation: vec![0.0; k],
                 covariance: vec![0.0; k * k],
@@ -150,8 +150,7 @@ impl Conditional {
                     *mean = indices[j];
                 }
                 scratch.mean[k] += places * step;
-                self.law
-                    .evaluate(row, scratch, &mut gradient, &mut hessian);
+                self.law.evaluate(row, scratch, &mut gradient, &mut hessian);
                 let slopes = &mut third[k * size * size..][..size * size];
                 for (slope, value) in slopes.iter_mut().zip(&hessian) {
                     *slope += factor * value / (12.0 * step);
@@ -175,11 +174,10 @@ impl Law {
         match self {
             Law::Certain => 0.0,
             Law::One(sign) => {
-                let at = sign * scratch.mean[0];
-                let ratio = mills(at);
-                gradient[0] = sign * ratio;
-                hessian[0] = -ratio * (ratio + at);
-                log_cdf(at)
+                let inside = Positive::new(sign * scratch.mean[0]);
+                gradient[0] = sign * inside.mills;
+                hessian[0] = inside.variance - 1.0;
+                inside.log_probability
             }
             Law::Several { orthant, precision } => {
                 let size = gradient.len();
@@ -212,5 +210,104 @@ impl Law {
                 log_probability
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::Example;
+    use super::*;
+
+    fn check(equations: usize, pattern: &Pattern, indices: &[f64]) {
+        let omega = Example::new(equations, 1).parameters.omega;
+        let law = Conditional::new(&omega, pattern, &Integration::Exact).unwrap();
+        let size = law.equations.len();
+        let (mut at, mut near) = (law.derivatives(), law.derivatives());
+        law.evaluate(indices, 0, &mut at);
+        law.third(indices, 0, &mut at);
+        let step = 1e-4;
+        for k in 0..size {
+            let mut sides = [1.0, -1.0].map(|sign| {
+                let mut moved = indices.to_vec();
+                moved[law.equations[k]] += sign * step;
+                law.evaluate(&moved, 0, &mut near);
+                let first = near.gradient.iter().copied();
+                let values: Vec<f64> = first.chain(near.hessian.iter().copied()).collect();
+                (near.log_probability, values)
+            });
+            let [high, low] = &mut sides;
+            let slope = (high.0 - low.0) / (2.0 * step);
+            assert!((slope - at.gradient[k]).abs() < 1e-7, "{slope} {k}");
+            let slopes: Vec<f64> = high
+                .1
+                .iter()
+                .zip(&low.1)
+                .map(|(h, l)| (h - l) / (2.0 * step))
+                .collect();
+            for (slope, value) in slopes.iter().zip(&at.hessian[k * size..(k + 1) * size]) {
+                assert!((slope - value).abs() < 1e-6, "{slope} {value}");
+            }
+            if size > 1 {
+                let third = &at.third[k * size * size..][..size * size];
+                for (slope, value) in slopes[size..].iter().zip(third) {
+                    assert!((slope - value).abs() < 1e-6, "{slope} {value}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn derivatives_are_those_of_the_log_probability() {
+        let indices = [0.4, -0.9, 1.3];
+        check(1, &[Some(true)], &indices[..1]);
+        check(1, &[Some(false)], &[-7.0]);
+        for pattern in [[Some(true), Some(true)], [Some(false), Some(true)]] {
+            check(2, &pattern, &indices[..2]);
+            check(2, &pattern, &[-2.5, 3.0]);
+        }
+        check(3, &[Some(true), None, Some(false)], &indices);
+        check(3, &[Some(true), Some(false), Some(false)], &indices);
+    }
+
+    /// ∂P/∂ρ = q₁q₂φ₂ (Plackett), so that ∂u₁/∂ρ = f (-(m₁ - ρ m₂)/(1 - ρ²) - u₁) with f = q₁q₂φ₂/P.
+    #[test]
+    fn third_derivatives_of_two_selections_are_in_closed_form() {
+        let omega = Example::new(2, 1).parameters.omega;
+        let rho: f64 = omega[(2, 3)];
+        for (pattern, sign) in [([true, true], 1.0), ([true, false], -1.0)] {
+            let law = Conditional::new(&omega, &pattern.map(Some), &Integration::Exact).unwrap();
+            let mut at = law.derivatives();
+            let m = [0.3, -0.8];
+            law.evaluate(&m, 0, &mut at);
+            law.third(&m, 0, &mut at);
+            let rest = 1.0 - rho * rho;
+            let square = (m[0] * m[0] - 2.0 * rho * m[0] * m[1] + m[1] * m[1]) / rest;
+            let density = (-0.5 * square).exp() / (std::f64::consts::TAU * rest.sqrt());
+            let f = sign * density / at.log_probability.exp();
+            let (u, h) = (&at.gradient, &at.hessian);
+            assert!((h[1] + u[0] * u[1] - f).abs() < 1e-12);
+            let expected = f * (-(m[0] - rho * m[1]) / rest - u[0]);
+            let found = at.third[1] + h[0] * u[1] + u[0] * h[1];
+            assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn nothing_known_is_certain() {
+        let omega = Example::new(2, 1).parameters.omega;
+        let law = Conditional::new(&omega, &[None, None], &Integration::Exact).unwrap();
+        let mut at = law.derivatives();
+        law.evaluate(&[0.1, 0.2], 0, &mut at);
+        assert_eq!(at.log_probability, 0.0);
+        assert!(law.equations.is_empty());
+    }
+
+    #[test]
+    fn perfectly_correlated_selections_are_an_error() {
+        let mut omega = DMatrix::identity(4, 4);
+        omega[(2, 3)] = 1.0;
+        omega[(3, 2)] = 1.0;
+        let law = Conditional::new(&omega, &[Some(true), Some(true)], &Integration::Exact);
+        assert!(matches!(law, Err(Error::NotPositiveDefinite { .. })));
     }
 }

@@ -41,13 +41,7 @@ impl LatentSelections {
     }
 
     /// One draw into `draw`; `proposal` is room for as many values.
-    pub fn draw(
-        &self,
-        mean: &[f64],
-        rng: &mut ChaCha8Rng,
-        proposal: &mut [f64],
-        draw: &mut [f64],
-    ) {
+    pub fn draw(&self, mean: &[f64], rng: &mut ChaCha8Rng, proposal: &mut [f64], draw: &mut [f64]) {
         let mut total = 0.0;
         for _ in 0..PROPOSALS {
             let weight = self.propose(mean, rng, proposal);
@@ -79,11 +73,14 @@ impl LatentSelections {
             if k > 0 {
                 weight *= cdf(self.signs[k] * centre / deviation);
             }
-            let value = truncated::draw(rng, centre, deviation, self.signs[k] > 0.0);
+            let value = truncated::draw(centre, deviation, self.signs[k] > 0.0, rng);
             proposal[k] = (value - centre) / deviation;
         }
         for k in (0..mean.len()).rev() {
-            proposal[k] = mean[k] + (0..=k).map(|l| self.root[(k, l)] * proposal[l]).sum::<f64>();
+            proposal[k] = mean[k]
+                + (0..=k)
+                    .map(|l| self.root[(k, l)] * proposal[l])
+                    .sum::<f64>();
         }
         weight
     }
@@ -97,7 +94,7 @@ impl LatentSelections {
                 .map(|l| self.precision[(k, l)] * (draw[l] - mean[l]))
                 .sum();
             let centre = mean[k] - pull / own;
-            draw[k] = truncated::draw(rng, centre, 1.0 / own.sqrt(), self.signs[k] > 0.0);
+            draw[k] = truncated::draw(centre, 1.0 / own.sqrt(), self.signs[k] > 0.0, rng);
         }
     }
 }

@@ -10,7 +10,7 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 
 use super::model::Model;
 use crate::error::{Error, Result};
-use crate::normal::orthant::{Integration, Orthant, Work};
+use crate::normal::orthant::{Orthant, Work};
 use crate::shard::{map_merge, Merge, BLOCK_ROWS};
 
 /// What was observed of the rows of a model.
@@ -134,11 +134,7 @@ impl MissingOutcomes {
     /// Means of y_M and of s* given y_O, before s* is truncated, into `means` (M + J values).
     pub fn means(&self, predictors: &[f64], outcome: impl Fn(usize) -> f64, means: &mut [f64]) {
         let equations = self.signs.len();
-        let components = self
-            .missing
-            .iter()
-            .copied()
-            .chain(equations..2 * equations);
+        let components = self.missing.iter().copied().chain(equations..2 * equations);
         for ((mean, c), weights) in means
             .iter_mut()
             .zip(components)
@@ -172,7 +168,7 @@ pub fn moments(model: &Model, observed: &Observed) -> Result<Moments> {
     map_merge(model.rows, model.threads, |rows| {
         let mut moments = Moments::default();
         let mut block = vec![0.0; BLOCK_ROWS * 2 * equations];
-        let mut work = Work::new(equations);
+        let mut work = Work::default();
         let mut means = vec![0.0; 2 * equations];
         let mut expectation = DVector::zeros(equations);
         let mut covariance = DMatrix::zeros(equations, equations);
@@ -186,6 +182,15 @@ pub fn moments(model: &Model, observed: &Observed) -> Result<Moments> {
                 );
                 let outcome = |j: usize| observed.response[j * model.rows + i];
                 let count = law.missing.len();
+                let at = moments.expectations.len();
+                moments.expectations.extend((0..equations).map(outcome));
+                let place = moments.covariances.len();
+                moments
+                    .covariances
+                    .resize(place + equations * equations, 0.0);
+                if count == 0 {
+                    continue;
+                }
                 law.means(predictors, outcome, &mut means);
                 let (missing, selections) = means[..count + equations].split_at(count);
                 orthant.moments(
@@ -199,21 +204,15 @@ pub fn moments(model: &Model, observed: &Observed) -> Result<Moments> {
                     .iter_mut()
                     .zip(selections)
                     .for_each(|(e, m)| *e -= m);
-                let at = moments.expectations.len();
-                moments.expectations.extend((0..equations).map(outcome));
                 let shifts = &law.on_selections * &expectation;
                 for ((&j, mean), shift) in law.missing.iter().zip(missing).zip(shifts.iter()) {
                     moments.expectations[at + j] = mean + shift;
                 }
                 let spread =
                     &law.on_selections * &covariance * law.on_selections.transpose() + &law.rest;
-                let at = moments.covariances.len();
-                moments
-                    .covariances
-                    .resize(at + equations * equations, 0.0);
                 for (a, &j) in law.missing.iter().enumerate() {
                     for (b, &k) in law.missing.iter().enumerate() {
-                        moments.covariances[at + k * equations + j] = spread[(a, b)];
+                        moments.covariances[place + k * equations + j] = spread[(a, b)];
                     }
                 }
             }

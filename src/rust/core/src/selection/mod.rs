@@ -4,11 +4,17 @@
 //! Algorithm*, Theoretical Economics Letters 4. Row i has J outcomes y* = Xβ + ε and J latent selections
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
+pub mod conditional;
 pub mod coordinates;
 pub mod data;
 #[cfg(test)]
 pub(crate) mod examples;
+pub mod imputation;
+mod latent_selections;
 pub mod layout;
+pub mod missing_outcomes;
+pub mod model;
+pub mod prediction;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
