@@ -1,5 +1,7 @@
 //! Multivariate sample selection for R: `ember_core::selection` behind named lists.
 
+pub mod read;
+
 use extendr_api::prelude::*;
 
 extendr_module! {

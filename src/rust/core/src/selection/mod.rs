@@ -15,6 +15,10 @@ pub mod layout;
 pub mod missing_outcomes;
 pub mod model;
 pub mod prediction;
+pub mod probit;
+pub(crate) mod regressors;
+pub mod start;
+pub mod two_step;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
