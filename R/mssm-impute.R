@@ -54,27 +54,29 @@ impute.ember_mssm <- function(object, m = 5, proper = TRUE, seed = NULL, vcov = 
     on.exit(assign(".Random.seed", before, envir = globalenv()))
     set.seed(seed)
   }
-  rows <- mssm_kept_rows(object)
   control <- native_mssm_control(object$control, object$seed)
   draws <- if (proper) {
     lapply(seq_len(m), function(k) {
       parameters <- drawn_parameters(object, covariance, call)
-      native_mssm_impute(rows, parameters, 1L, control, call)[, , 1L]
+      native_mssm_impute(object$rows, parameters, 1L, control, call)[, , 1L]
     })
   } else {
-    all <- native_mssm_impute(rows, mssm_kept_parameters(object), m, control, call)
+    all <- native_mssm_impute(object$rows, object$parameters, m, control, call)
     lapply(seq_len(m), function(k) all[, , k])
   }
   completed <- lapply(draws, function(values) completed_frame(object, values))
   names(completed) <- paste0("imputation_", seq_len(m))
-  missing <- stats::setNames(colSums(is.na(object$rows$y)), object$equations$outcome)
+  names <- vapply(object$terms$outcome, response_name, "", USE.NAMES = FALSE)
+  missing <- stats::setNames(colSums(object$rows$selected == 0L), names)
   structure(completed, class = "ember_imputations", missing = missing, proper = proper)
 }
 
 completed_frame <- function(fit, values) {
   frame <- fit$frame
   values <- matrix(values, nrow(frame))
-  for (j in seq_along(fit$equations$outcome)) frame[[fit$equations$outcome[[j]]]] <- values[, j]
+  for (j in seq_along(fit$terms$outcome)) {
+    frame[[response_name(fit$terms$outcome[[j]])]] <- values[, j]
+  }
   structure(frame, terms = NULL)
 }
 
@@ -102,13 +104,12 @@ parameter_draws <- 1000L
 
 # Parameters from the normal law of the estimates, as list(coefficients, omega).
 drawn_parameters <- function(fit, covariance, call) {
-  parameters <- mssm_kept_parameters(fit)
-  at <- natural_vector(parameters)
-  scale <- error_scale(parameters)
+  at <- naturals_of(fit)
+  scale <- error_scale(names(at), natural_components(fit))
   root <- chol_or_abort(covariance / tcrossprod(scale$slope(at)), call)
   for (k in seq_len(parameter_draws)) {
     drawn <- scale$to(at) + drop(stats::rnorm(length(at)) %*% root)
-    point <- natural_parameters(scale$from(drawn), parameters)
+    point <- parameters_at(fit, scale$from(drawn))
     if (is_positive_definite(point$omega)) {
       return(point)
     }
@@ -120,11 +121,10 @@ drawn_parameters <- function(fit, covariance, call) {
 }
 
 # log sigma and atanh rho: the way there, the way back, and the derivative of the way back.
-error_scale <- function(parameters) {
-  size <- nrow(parameters$omega)
-  skipped <- sum(lengths(parameters$coefficients))
-  sigma <- skipped + seq_len(size / 2L)
-  rho <- skipped + size / 2L + seq_len(size * (size - 1L) / 2L)
+error_scale <- function(names, components) {
+  error <- components == "error"
+  rho <- error & startsWith(names, "rho(")
+  sigma <- error & !rho
   on <- function(of_sigma, of_rho, otherwise = identity) {
     function(x) {
       value <- otherwise(x)

@@ -137,14 +137,14 @@ regressor_variables <- function(fit) {
 # The variables of the rows that were fitted, as the user had them.
 mssm_data <- function(fit, call) {
   names <- regressor_variables(fit)
-  rows <- rownames(fit$frame)
+  rows <- row.names(fit$frame)
   data <- rlang::try_fetch(
     {
       env <- environment(fit$formulas$outcome[[1L]])
       found <- eval(fit$call$data, env)
       frame <- if (is.data.frame(found)) found else as.data.frame(mget(names, env))
       frame <- frame[intersect(names, names(frame))]
-      frame[match(rows, rownames(frame)), , drop = FALSE]
+      frame[match(rows, row.names(frame)), , drop = FALSE]
     },
     error = function(cnd) NULL
   )

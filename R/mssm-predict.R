@@ -100,9 +100,9 @@ predict.ember_mssm <- function(object, newdata = NULL,
   }
   columns <- if (type == "joint") "joint" else object$equations$outcome[equation]
   predicted <- lapply(predicted[lengths(predicted) > 0L], function(values) {
-    stats::napredict(rows$na_action, matrix(values, ncol = length(columns), dimnames = list(
-      rows$names, columns
-    )))
+    values <- matrix(values, ncol = length(columns), dimnames = list(rows$names, columns))
+    values[is.nan(values)] <- NA
+    stats::napredict(rows$na_action, values)
   })
   fit <- if (interval == "confidence") {
     mssm_interval(predicted$values, predicted$errors, type, level)
@@ -150,19 +150,11 @@ mssm_interval <- function(values, errors, type, level) {
 
 # Positions of the equations to predict.
 mssm_equations <- function(fit, equation, call) {
-  names <- fit$equations$outcome
   if (is.null(equation)) {
-    return(seq_along(names))
+    return(seq_along(fit$equations$outcome))
   }
-  places <- if (is.character(equation)) match(equation, names) else equation
-  known <- is.numeric(places) && length(places) > 0L && all(places %in% seq_along(names))
-  if (!known) {
-    abort_argument(
-      "equation", "must be names or numbers of equations of the fit.",
-      c(i = paste0("The fit has ", quoted(names), ".")), call
-    )
-  }
-  as.integer(places)
+  if (length(equation) == 0L || !is.atomic(equation)) check_equation(fit, NULL, call)
+  vapply(equation, check_equation, 0L, fit = fit, call = call, USE.NAMES = FALSE)
 }
 
 # One of 1, 0 and NA for each equation.
@@ -217,9 +209,9 @@ mssm_targets <- function(fit, type, equation, pattern) {
 
 # ---- the model at its estimates
 
-# Coefficients without those of aliased columns, and Omega, as the core takes them.
+# Coefficients without those of columns left out, and Omega.
 mssm_kept_parameters <- function(fit) {
-  kept <- lapply(fit$coefficients, function(beta) unname(beta[!is.na(beta)]))
+  kept <- Map(function(beta, lost) unname(beta[!lost]), fit$coefficients, fit$aliased)
   list(coefficients = unname(kept), omega = unname(fit$omega))
 }
 
@@ -227,8 +219,8 @@ mssm_kept_parameters <- function(fit) {
 mssm_covariance <- function(fit, vcov, call) {
   covariance <- if (is.null(vcov)) stats::vcov(fit) else vcov
   if (is.function(covariance)) covariance <- covariance(fit)
-  size <- mssm_size(fit)
-  valid <- is.matrix(covariance) && is.numeric(covariance) && identical(dim(covariance), size)
+  size <- length(natural_names(fit))
+  valid <- is.matrix(covariance) && is.numeric(covariance) && all(dim(covariance) == size)
   if (!valid || !all(is.finite(covariance))) {
     abort_argument(
       "vcov", "must be a finite covariance matrix of all parameters of the fit.",
@@ -242,68 +234,47 @@ mssm_covariance <- function(fit, vcov, call) {
   unname(covariance)
 }
 
-# Rows and columns of the covariance matrix.
-mssm_size <- function(fit) {
-  kept <- sum(vapply(fit$coefficients, function(beta) sum(!is.na(beta)), 0L))
-  errors <- nrow(fit$omega)
-  rep(kept + as.integer(errors / 2 + errors * (errors - 1) / 2), 2L)
-}
-
 # ---- rows
 
 # The rows to predict: list(designs = 2J matrices of the columns kept, names, na_action).
 mssm_rows <- function(fit, newdata, na_action, call) {
-  rows <- if (is.null(newdata)) {
-    list(
-      designs = c(fit$rows$outcome, fit$rows$selection), names = rownames(fit$frame),
-      na_action = fit$na_action
-    )
+  if (is.null(newdata)) {
+    designs <- c(fit$rows$outcome, fit$rows$selection)
+    rows <- list(names = row.names(fit$frame), na_action = fit$na_action)
   } else {
-    mssm_new_designs(fit, newdata, na_action, call)
+    designs <- mssm_new_designs(fit, newdata, call)
+    complete <- Reduce(`&`, lapply(designs, function(x) !is.na(rowSums(x))))
+    names <- row.names(as.data.frame(newdata))
+    rows <- rows_kept(complete, names, na_action)
+    if (!is.null(rows$na_action)) {
+      designs <- lapply(designs, function(x) x[complete, , drop = FALSE])
+    }
   }
-  rows$designs <- Map(function(x, beta) {
-    if (anyNA(beta)) x[, !is.na(beta), drop = FALSE] else x
-  }, unname(rows$designs), unname(fit$coefficients))
+  rows$designs <- unname(Map(function(x, lost) {
+    if (any(lost)) x[, !lost, drop = FALSE] else x
+  }, unname(designs), unname(fit$aliased)))
   rows
 }
 
-# The 2J full design matrices of new data.
-mssm_new_designs <- function(fit, newdata, na_action, call) {
+# What an `na.action` makes of rows: list(names, na_action).
+rows_kept <- function(complete, names, na_action) {
+  marker <- data.frame(complete = ifelse(complete, TRUE, NA), row.names = names)
+  kept <- na_action(marker)
+  list(names = row.names(kept), na_action = attr(kept, "na.action"))
+}
+
+# The 2J design matrices of new data, with all columns.
+mssm_new_designs <- function(fit, newdata, call) {
   if (!is.data.frame(newdata) && !is.list(newdata)) {
     abort_argument("newdata", "must be a data frame.", NULL, call)
   }
   newdata <- as.data.frame(newdata)
-  designs <- rlang::try_fetch(
-    Map(
-      function(terms, xlevels, contrasts) new_design(terms, newdata, xlevels, contrasts),
-      c(fit$terms$outcome, fit$terms$selection), c(fit$xlevels$outcome, fit$xlevels$selection),
-      c(fit$contrasts$outcome, fit$contrasts$selection)
-    ),
-    error = function(cnd) {
-      abort_argument("newdata", "does not fit the model.", c(x = conditionMessage(cnd)), call)
-    }
-  )
-  complete <- Reduce(`&`, lapply(designs, function(x) !is.na(rowSums(x))))
-  kept <- na_action(data.frame(
-    complete = ifelse(complete, TRUE, NA), row.names = rownames(newdata)
-  ))
-  omitted <- attr(kept, "na.action")
-  names <- rownames(newdata)
-  if (!is.null(omitted)) {
-    designs <- lapply(designs, function(x) x[complete, , drop = FALSE])
-    names <- names[complete]
-  }
-  list(designs = designs, names = names, na_action = omitted)
-}
-
-new_design <- function(terms, newdata, xlevels, contrasts) {
-  terms <- stats::delete.response(terms)
-  frame <- stats::model.frame(terms, newdata, na.action = stats::na.pass, xlev = xlevels)
-  classes <- attr(terms, "dataClasses")
-  if (!is.null(classes)) stats::.checkMFClasses(classes, frame)
-  x <- stats::model.matrix(terms, frame, contrasts.arg = contrasts)
-  storage.mode(x) <- "double"
-  x
+  designs <- lapply(names(fit$equations), function(component) {
+    lapply(seq_along(fit$equations[[component]]), function(equation) {
+      as_stored(new_design_matrix(fit, component, equation, newdata, call), "double")
+    })
+  })
+  unlist(designs, recursive = FALSE)
 }
 
 # ---- outcomes that were not observed
@@ -311,69 +282,24 @@ new_design <- function(terms, newdata, xlevels, contrasts) {
 # E[y] given what was observed of the row; standard errors by central differences in every natural
 # parameter.
 missing_outcomes <- function(fit, equation, covariance, call) {
-  expectation <- function(parameters) {
+  control <- native_mssm_control(fit$control, fit$seed)
+  expectation <- function(naturals) {
     moments <- native_mssm_missing_moments(
-      rows, parameters, control, call
+      fit$rows, parameters_at(fit, naturals), control, call
     )
     as.vector(moments$expectation[, equation])
   }
-  values <- expectation(mssm_kept_parameters(fit))
+  at <- naturals_of(fit)
+  values <- expectation(at)
   if (is.null(covariance)) {
     return(list(values = values))
   }
-  slopes <- natural_slopes(fit, expectation)
+  # Small against the error of the estimate, large against rounding.
+  steps <- 1e-3 * sqrt(diag(covariance))
+  slopes <- vapply(seq_along(at), function(k) {
+    shifted <- function(step) expectation(replace(at, k, at[[k]] + step))
+    (shifted(steps[[k]]) - shifted(-steps[[k]])) / (2 * steps[[k]])
+  }, values)
+  slopes <- matrix(slopes, length(values))
   list(values = values, errors = sqrt(pmax(rowSums((slopes %*% covariance) * slopes), 0)))
-}
-
-# The rows of the fit with the columns kept.
-mssm_kept_rows <- function(fit) {
-  rows <- fit$rows
-  designs <- mssm_rows(fit, NULL, stats::na.pass, rlang::caller_env())$designs
-  size <- length(rows$outcome)
-  rows$outcome <- designs[seq_len(size)]
-  rows$selection <- designs[size + seq_len(size)]
-  rows
-}
-
-# Derivatives of a function of list(coefficients, omega) by every natural parameter.
-natural_slopes <- function(fit, value) {
-  parameters <- mssm_kept_parameters(fit)
-  at <- natural_vector(parameters)
-  scale <- sqrt(pmax(diag(stats::vcov(fit)), 0))
-  vapply(seq_along(at), function(k) {
-    step <- 1e-4 * max(scale[[k]], 1e-3 * abs(at[[k]]), 1e-8)
-    shifted <- function(sign) {
-      point <- at
-      point[[k]] <- point[[k]] + sign * step
-      value(natural_parameters(point, parameters))
-    }
-    (shifted(1) - shifted(-1)) / (2 * step)
-  }, value(parameters))
-}
-
-# Coefficients, standard deviations of the outcomes, and correlations, column by column.
-natural_vector <- function(parameters) {
-  omega <- parameters$omega
-  correlations <- stats::cov2cor(omega)
-  outcomes <- seq_len(nrow(omega) / 2L)
-  c(
-    unlist(parameters$coefficients), sqrt(diag(omega)[outcomes]),
-    correlations[lower.tri(correlations)]
-  )
-}
-
-# The inverse of natural_vector(); `like` has the widths.
-natural_parameters <- function(vector, like) {
-  widths <- lengths(like$coefficients)
-  size <- nrow(like$omega)
-  ends <- cumsum(widths)
-  coefficients <- Map(
-    function(end, width) vector[end - width + seq_len(width)], ends, widths
-  )
-  errors <- vector[-seq_len(sum(widths))]
-  sigma <- c(errors[seq_len(size / 2L)], rep(1, size / 2L))
-  correlations <- diag(size)
-  correlations[lower.tri(correlations)] <- errors[-seq_len(size / 2L)]
-  correlations <- correlations + t(correlations) - diag(size)
-  list(coefficients = coefficients, omega = correlations * tcrossprod(sigma))
 }

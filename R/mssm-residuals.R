@@ -54,7 +54,8 @@ fitted.ember_mssm <- function(object, ...) {
 # Outcomes, NA where not selected, with the rows that `na.exclude` left out.
 mssm_observed <- function(fit) {
   outcomes <- fit$rows$y
-  dimnames(outcomes) <- list(rownames(fit$frame), fit$equations$outcome)
+  outcomes[fit$rows$selected == 0L] <- NA
+  dimnames(outcomes) <- list(row.names(fit$frame), fit$equations$outcome)
   stats::napredict(fit$na_action, outcomes)
 }
 
@@ -71,7 +72,7 @@ selected_deviations <- function(fit, of) {
 
 generalized_residuals <- function(fit, of) {
   selected <- fit$rows$selected
-  dimnames(selected) <- list(rownames(fit$frame), fit$equations$outcome)
+  dimnames(selected) <- list(row.names(fit$frame), fit$equations$outcome)
   selected <- stats::napredict(fit$na_action, selected)
   # P lambda(a) = (1 - P) lambda(-a): the mean of both kinds is 0.
   ratio <- of("mills")

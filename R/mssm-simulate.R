@@ -11,9 +11,9 @@
 #' @param newdata A data frame to simulate for; by default the data of the fit.
 #' @param ... Not used.
 #' @returns A list of `nsim` data frames `sim_1`, `sim_2`, ..., each with the columns of the
-#'   outcomes and of the selections (coded as in the data), named as the equations of the fit.
-#'   Attribute `seed` is the state of the random number generator before. A row with a missing
-#'   regressor is `NA`.
+#'   outcomes and of the selections (coded as in the data), named by the left-hand sides of the
+#'   formulas. Attribute `seed` is the state of the random number generator before. A row of
+#'   `newdata` with a missing regressor is `NA`.
 #' @seealso [simulate_mssm()] to simulate from parameters of your own.
 #' @examplesIf requireNamespace("AER", quietly = TRUE)
 #' data("PSID1976", package = "AER")
@@ -39,7 +39,7 @@ simulate.ember_mssm <- function(object, nsim = 1, seed = NULL, newdata = NULL, .
   parameters <- mssm_kept_parameters(object)
   eta <- do.call(cbind, Map(`%*%`, rows$designs, parameters$coefficients))
   root <- chol(parameters$omega)
-  codes <- lapply(object$equations$selection, selection_code, fit = object)
+  codes <- lapply(object$terms$selection, selection_code, frame = object$frame)
   simulated <- lapply(seq_len(nsim), function(k) {
     draws <- eta + matrix(stats::rnorm(length(eta)), nrow(eta)) %*% root
     simulated_frame(object, draws, codes, rows$names)
@@ -58,13 +58,13 @@ simulated_frame <- function(fit, draws, codes, names) {
     lapply(seq_len(size), function(j) outcomes[, j]),
     lapply(seq_len(size), function(j) codes[[j]](selected[, j]))
   )
-  names(columns) <- unlist(fit$equations, use.names = FALSE)
+  names(columns) <- unlist(lapply(fit$terms, vapply, response_name, ""), use.names = FALSE)
   structure(columns, class = "data.frame", row.names = names)
 }
 
 # How a selection is written in the data: a function of TRUE and FALSE.
-selection_code <- function(fit, equation) {
-  response <- fit$frame[[equation]]
+selection_code <- function(terms, frame) {
+  response <- frame[[response_name(terms)]]
   if (is.factor(response)) {
     function(selected) factor(levels(response)[selected + 1L], levels(response))
   } else if (is.logical(response)) {
