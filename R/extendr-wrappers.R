@@ -146,3 +146,7 @@ mixture_maximize <- function(stats, mixture, rules) .Call(wrap__mixture_maximize
 #' EM whose E-steps are an R function of the parameters.
 #' @noRd
 mixture_fit_stats <- function(start, rules, expect, control) .Call(wrap__mixture_fit_stats, start, rules, expect, control)
+
+#' Heckman's two-step estimates of every equation; see `native_mssm_two_step()`.
+#' @noRd
+mssm_two_step <- function(rows, control) .Call(wrap__mssm_two_step, rows, control)

@@ -64,3 +64,12 @@ native_mssm_information <- function(rows, parameters, control, call) {
 native_mssm_log_likelihood <- function(rows, parameters, control, call) {
   native_result(mssm_log_likelihood(rows, parameters, control), call)
 }
+
+# Heckman's two-step estimates: list(coefficients, omega, aliased, equations), equations a list of
+# list(outcome, selection, inverse_mills, sigma, rho, vcov_outcome (kept columns, then the inverse
+# Mills ratio), vcov_selection, probit_loglik, collinearity (share of the variation of the ratio
+# that the outcome's regressors explain)). A correlation within an equation may be outside [-1, 1];
+# it and `inverse_mills` are NA where the regressors determine the ratio.
+native_mssm_two_step <- function(rows, control, call) {
+  native_result(mssm_two_step(rows, control), call)
+}

@@ -2,10 +2,12 @@
 
 mod conditional;
 pub mod read;
+mod two_step;
 
 use extendr_api::prelude::*;
 
 extendr_module! {
     mod selection;
     use conditional;
+    use two_step;
 }

@@ -5,8 +5,11 @@
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
 pub mod conditional;
+pub(crate) mod block;
+pub mod chains;
 pub mod coordinates;
 pub mod data;
+pub mod draws;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod imputation;
@@ -15,11 +18,21 @@ pub mod layout;
 pub mod missing_outcomes;
 pub mod model;
 pub mod prediction;
+pub mod expect;
+pub mod gibbs;
+pub mod gram;
+pub mod layout;
+pub mod louis;
+pub(crate) mod pattern;
 pub mod probit;
 pub(crate) mod regressors;
+pub mod score;
 pub mod start;
+#[cfg(test)]
+mod tests;
 pub mod two_step;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
+pub use expect::{expect, Statistics};
 pub use layout::{Layout, Parameters};

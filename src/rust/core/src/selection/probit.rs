@@ -13,7 +13,7 @@ use crate::linalg::{cholesky, inverse_lower, mirror, symmetric_eigen};
 use crate::normal::univariate::{log_cdf, mills};
 use crate::shard::{map_merge, Merge, BLOCK_ROWS};
 
-/// Squared Newton decrement at which γ is the maximum to 1e-8 standard errors.
+/// Squared Newton decrement at which γ is the maximum to 1e-8 standard errors, and the step from there exact.
 const DECREMENT_SQUARED: f64 = 1e-16;
 
 const MAX_ITERATIONS: usize = 100;
@@ -94,7 +94,7 @@ pub fn probit(x: &Regressors, selected: &Selected, threads: usize) -> Result<Pro
         if step.dot(&now.gradient) <= DECREMENT_SQUARED {
             refuse_separation(x, selected, &at, &now)?;
             return Ok(Probit {
-                coefficients: at,
+                coefficients: at + step,
                 covariance,
                 log_likelihood: now.log_likelihood,
                 iterations: iteration,
