@@ -35,9 +35,7 @@ native_mssm_missing_moments <- function(rows, parameters, control, call) {
 # `m` draws of the outcomes of every row: an array n x J x m. R's generator decides the streams.
 native_mssm_impute <- function(rows, parameters, m, control, call) {
   draws <- native_result(
-    mssm_impute(
-      rows, parameters, as.integer(m), as.double(draw_seed()), control
-    ),
+    mssm_impute(rows, parameters, as.integer(m), as.double(draw_seed()), control),
     call
   )
   array(draws, c(dim(rows$y), m))

@@ -2,14 +2,14 @@
 
 use ember_core::nalgebra::DMatrix;
 use ember_core::selection::imputation::impute;
-use ember_core::selection::missing_outcomes::{moments, Observed};
+use ember_core::selection::missing_outcomes::moments;
 use ember_core::selection::model::Model;
 use ember_core::selection::prediction::{Quantity, Target};
-use ember_core::selection::{Data, Design, Parameters};
+use ember_core::selection::{Design, Layout, Parameters};
 use ember_core::{Error, Result as CoreResult};
 use extendr_api::prelude::*;
 
-use super::read::{integration, RowsList};
+use super::read::{self, integration, RowsList};
 use crate::convert::Result;
 use crate::fields::{two_integers, Fields};
 use crate::mixed::write::matrix;
@@ -63,8 +63,17 @@ fn mssm_average(
 /// @noRd
 #[extendr]
 fn mssm_missing_moments(rows: List, parameters: List, control: List) -> Result<List> {
-    let moments = with_observed(&rows, &parameters, &control, moments)?;
-    let equations = moments.covariances.len() / moments.expectations.len().max(1);
+    let rows = RowsList::read(&rows)?;
+    let data = rows.data()?;
+    let layout = Layout::of(&data)?;
+    let moments = moments(
+        &data,
+        &layout,
+        &read::parameters(&parameters, &layout)?,
+        &integration(&control, data.equations)?,
+        Fields::of(&control).count("threads")?,
+    )?;
+    let equations = data.equations;
     Ok(list!(
         expectation = columns(&moments.expectations, equations),
         covariance = columns(&moments.covariances, equations * equations)
@@ -81,11 +90,20 @@ fn mssm_impute(
     seed: Robj,
     control: List,
 ) -> Result<RMatrix<f64>> {
-    let (count, seed) = (m.max(0) as usize, two_integers(&seed)?);
-    let (drawn, equations) = with_observed(&rows, &parameters, &control, |model, observed| {
-        Ok((impute(model, observed, count, seed)?, model.equations()))
-    })?;
-    Ok(columns(&drawn.0, count * equations))
+    let rows = RowsList::read(&rows)?;
+    let data = rows.data()?;
+    let layout = Layout::of(&data)?;
+    let count = m.max(0) as usize;
+    let drawn = impute(
+        &data,
+        &layout,
+        &read::parameters(&parameters, &layout)?,
+        &integration(&control, data.equations)?,
+        count,
+        two_integers(&seed)?,
+        Fields::of(&control).count("threads")?,
+    )?;
+    Ok(columns(&drawn.0, count * data.equations))
 }
 
 /// Calls `take` with the model of R's designs and parameters.
@@ -117,42 +135,14 @@ fn with_model<T>(
     })
 }
 
-/// Calls `take` with the model and the observations of R's rows.
-fn with_observed<T>(
-    rows: &List,
-    parameters: &List,
-    control: &List,
-    take: impl FnOnce(&Model, &Observed) -> CoreResult<T>,
-) -> CoreResult<T> {
-    let parameters = self::parameters(parameters)?;
-    let rows = RowsList::read(rows)?;
-    let data: Data = rows.data()?;
-    let model = Model {
-        rows: data.n,
-        designs: &data.designs,
-        coefficients: &parameters.coefficients,
-        omega: &parameters.omega,
-        integration: &integration(control, data.equations)?,
-        threads: Fields::of(control).count("threads")?,
-    };
-    let observed = Observed {
-        response: data.response,
-        patterns: &data.patterns,
-    };
-    take(&model, &observed)
-}
-
-/// `list(coefficients, omega)`; an aliased coefficient, NA, is 0.
+/// `list(coefficients, omega)` of designs without aliased columns.
 fn parameters(list: &List) -> CoreResult<Parameters> {
     let fields = Fields::of(list);
     let vectors = fields.value("coefficients").and_then(|list| list.as_list());
     let vectors = vectors.ok_or_else(|| wrong("object", "has no coefficients"))?;
-    let coefficients = vectors.values().map(|vector| {
-        let all = vector.as_real_vector().unwrap_or_default();
-        all.into_iter()
-            .map(|beta| if beta.is_nan() { 0.0 } else { beta })
-            .collect()
-    });
+    let coefficients = vectors
+        .values()
+        .map(|vector| vector.as_real_vector().unwrap_or_default());
     let coefficients: Vec<Vec<f64>> = coefficients.collect();
     let (size, omega) = (coefficients.len(), fields.reals("omega")?);
     let omega = omega.filter(|omega| omega.len() == size * size);

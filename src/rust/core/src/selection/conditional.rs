@@ -16,7 +16,7 @@ use crate::normal::orthant::{Integration, Orthant, Work};
 use crate::normal::univariate::Positive;
 
 /// What is known of the selection of each equation: 1, 0, or nothing.
-pub type Pattern = [Option<bool>];
+pub type Known = [Option<bool>];
 
 /// Step of the differences of H, in conditional standard deviations of a selection: with four points the error is
 /// about STEP⁴ / 30.
@@ -24,7 +24,7 @@ const STEP: f64 = 0.01;
 
 /// Log-probability of one pattern and its derivatives by the latent indices of the selections that it holds.
 #[derive(Debug, Clone)]
-pub struct Conditional {
+pub struct KnownSelections {
     /// The equations whose selections are conditioned on, in order.
     pub equations: Vec<usize>,
     law: Law,
@@ -50,7 +50,7 @@ pub struct Derivatives {
     pub gradient: Vec<f64>,
     /// H, K × K.
     pub hessian: Vec<f64>,
-    /// ∂H/∂m_k one after the other, K × K each; only [`Conditional::third`] fills it.
+    /// ∂H/∂m_k one after the other, K × K each; only [`KnownSelections::third`] fills it.
     pub third: Vec<f64>,
     scratch: Scratch,
 }
@@ -66,12 +66,12 @@ struct Scratch {
     product: Vec<f64>,
 }
 
-impl Conditional {
+impl KnownSelections {
     /// `omega` is the 2J × 2J covariance of the errors, `pattern` has a value for each of the J equations.
     ///
     /// # Errors
     /// [`Error::NotPositiveDefinite`] when the selections are perfectly correlated.
-    pub fn new(omega: &DMatrix<f64>, pattern: &Pattern, how: &Integration) -> Result<Self> {
+    pub fn new(omega: &DMatrix<f64>, pattern: &Known, how: &Integration) -> Result<Self> {
         let known = pattern.iter().enumerate();
         let known: Vec<(usize, f64)> = known
             .filter_map(|(j, selected)| selected.map(|s| (j, if s { 1.0 } else { -1.0 })))
@@ -94,7 +94,7 @@ impl Conditional {
                 }
             }
         };
-        Ok(Conditional { equations, law })
+        Ok(KnownSelections { equations, law })
     }
 
     /// Room for the derivatives of a row.
@@ -218,9 +218,9 @@ mod tests {
     use super::super::examples::Example;
     use super::*;
 
-    fn check(equations: usize, pattern: &Pattern, indices: &[f64]) {
+    fn check(equations: usize, pattern: &Known, indices: &[f64]) {
         let omega = Example::new(equations, 1).parameters.omega;
-        let law = Conditional::new(&omega, pattern, &Integration::Exact).unwrap();
+        let law = KnownSelections::new(&omega, pattern, &Integration::Exact).unwrap();
         let size = law.equations.len();
         let (mut at, mut near) = (law.derivatives(), law.derivatives());
         law.evaluate(indices, 0, &mut at);
@@ -275,7 +275,8 @@ mod tests {
         let omega = Example::new(2, 1).parameters.omega;
         let rho: f64 = omega[(2, 3)];
         for (pattern, sign) in [([true, true], 1.0), ([true, false], -1.0)] {
-            let law = Conditional::new(&omega, &pattern.map(Some), &Integration::Exact).unwrap();
+            let law =
+                KnownSelections::new(&omega, &pattern.map(Some), &Integration::Exact).unwrap();
             let mut at = law.derivatives();
             let m = [0.3, -0.8];
             law.evaluate(&m, 0, &mut at);
@@ -295,7 +296,7 @@ mod tests {
     #[test]
     fn nothing_known_is_certain() {
         let omega = Example::new(2, 1).parameters.omega;
-        let law = Conditional::new(&omega, &[None, None], &Integration::Exact).unwrap();
+        let law = KnownSelections::new(&omega, &[None, None], &Integration::Exact).unwrap();
         let mut at = law.derivatives();
         law.evaluate(&[0.1, 0.2], 0, &mut at);
         assert_eq!(at.log_probability, 0.0);
@@ -307,7 +308,7 @@ mod tests {
         let mut omega = DMatrix::identity(4, 4);
         omega[(2, 3)] = 1.0;
         omega[(3, 2)] = 1.0;
-        let law = Conditional::new(&omega, &[Some(true), Some(true)], &Integration::Exact);
+        let law = KnownSelections::new(&omega, &[Some(true), Some(true)], &Integration::Exact);
         assert!(matches!(law, Err(Error::NotPositiveDefinite { .. })));
     }
 }

@@ -1,15 +1,17 @@
 //! Draws of the missing outcomes given what was observed: s* on its orthant, then y_M given s* and y_O.
 
-use std::collections::BTreeMap;
-
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use super::block::predict;
+use super::data::Data;
 use super::latent_selections::LatentSelections;
-use super::missing_outcomes::{MissingOutcomes, Observed};
-use super::model::Model;
+use super::layout::{Layout, Parameters};
+use super::pattern::Pattern;
 use crate::error::Result;
+use crate::normal::orthant::Integration;
 use crate::rng::stream;
 use crate::shard::{map_merge, Merge, BLOCK_ROWS};
 
@@ -17,64 +19,48 @@ use crate::shard::{map_merge, Merge, BLOCK_ROWS};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Imputations(pub Vec<f64>);
 
-struct Sampler<'a> {
-    law: &'a MissingOutcomes,
-    selections: LatentSelections,
-    /// A root of R.
-    root: DMatrix<f64>,
-}
-
 /// `count` draws of the outcomes of every row; observed ones are themselves. Row i has stream i of `seed`, so the
 /// draws are the same on any number of threads.
 ///
 /// # Errors
-/// As [`super::missing_outcomes::moments`].
-pub fn impute(model: &Model, observed: &Observed, count: usize, seed: u64) -> Result<Imputations> {
-    observed.check(model)?;
-    if model.rows == 0 {
-        return Ok(Imputations::default());
-    }
-    let laws = observed.laws(model.omega)?;
-    let samplers: BTreeMap<u16, Sampler> = laws
+/// As [`super::expect::expect`].
+pub fn impute(
+    data: &Data,
+    layout: &Layout,
+    at: &Parameters,
+    how: &Integration,
+    count: usize,
+    seed: u64,
+    threads: usize,
+) -> Result<Imputations> {
+    let j = data.equations;
+    let samplers = data
+        .distinct
         .iter()
-        .map(|(&pattern, law)| Ok((pattern, Sampler::new(law)?)))
-        .collect::<Result<_>>()?;
-    let equations = model.equations();
-    map_merge(model.rows, model.threads, |rows| {
-        let mut drawn = Vec::with_capacity(rows.len() * equations * count);
-        let mut block = vec![0.0; BLOCK_ROWS * 2 * equations];
-        let mut means = vec![0.0; 2 * equations];
-        let mut proposal = vec![0.0; equations];
-        let mut draw = DVector::zeros(equations);
+        .map(|&bits| Sampler::new(bits, at, how));
+    let samplers: Vec<Sampler> = samplers.collect::<Result<_>>()?;
+    map_merge(data.n, threads, |rows| {
+        let mut drawn = Vec::with_capacity(rows.len() * j * count);
+        let mut predictors = vec![0.0; 2 * j * BLOCK_ROWS];
+        let mut row = Row::new(j);
         for start in rows.clone().step_by(BLOCK_ROWS) {
-            let end = (start + BLOCK_ROWS).min(rows.end);
-            model.linear_predictors(start..end, &mut block);
-            for (predictors, i) in block.chunks_exact(2 * equations).zip(start..end) {
-                let Sampler {
-                    law,
-                    selections,
-                    root,
-                } = &samplers[&observed.patterns[i]];
-                let outcome = |j: usize| observed.response[j * model.rows + i];
-                let missing = law.missing.len();
-                if missing == 0 {
-                    (0..count).for_each(|_| drawn.extend((0..equations).map(outcome)));
-                    continue;
-                }
-                law.means(predictors, outcome, &mut means);
-                let (centre, indices) = means[..missing + equations].split_at(missing);
+            let within = start..(start + BLOCK_ROWS).min(rows.end);
+            predict(data, layout, at, within.clone(), &mut predictors);
+            for i in within {
+                let predictor = |c: usize| predictors[c * BLOCK_ROWS + i - start];
+                let outcome = |a: usize| data.response[a * data.n + i];
+                let place = data
+                    .distinct
+                    .partition_point(|&bits| bits < data.patterns[i]);
+                let sampler = &samplers[place];
                 let mut rng = stream(seed, i as u64);
+                row.enter(&sampler.pattern, predictor, outcome);
                 for _ in 0..count {
-                    selections.draw(indices, &mut rng, &mut proposal, draw.as_mut_slice());
-                    draw.iter_mut().zip(indices).for_each(|(s, m)| *s -= m);
-                    let noise =
-                        DVector::from_fn(missing, |_, _| rng.sample::<f64, _>(StandardNormal));
-                    let errors = &law.on_selections * &draw + root * noise;
                     let at = drawn.len();
-                    drawn.extend((0..equations).map(outcome));
-                    for ((&j, mean), error) in law.missing.iter().zip(centre).zip(errors.iter()) {
-                        drawn[at + j] = mean + error;
-                    }
+                    drawn.extend((0..j).map(outcome));
+                    sampler.draw(&mut row, &mut rng);
+                    let missing = sampler.pattern.missing.iter().zip(row.missing.iter());
+                    missing.for_each(|(&a, error)| drawn[at + a] = predictor(a) + error);
                 }
             }
         }
@@ -82,16 +68,91 @@ pub fn impute(model: &Model, observed: &Observed, count: usize, seed: u64) -> Re
     })
 }
 
-impl<'a> Sampler<'a> {
-    fn new(law: &'a MissingOutcomes) -> Result<Self> {
-        // R may be singular, where an outcome is a function of its selection.
-        let spectrum = law.rest.clone().symmetric_eigen();
+/// What rows of one pattern share.
+struct Sampler {
+    pattern: Pattern,
+    selections: LatentSelections,
+    /// A root of R.
+    root: DMatrix<f64>,
+}
+
+/// One row: its known errors and a draw.
+struct Row {
+    /// Of the outcomes that are seen, then s* minus its predictor.
+    known: DVector<f64>,
+    /// Means of s* given the outcomes that are seen, before its signs are known.
+    means: Vec<f64>,
+    predictors: Vec<f64>,
+    proposal: Vec<f64>,
+    latent: Vec<f64>,
+    /// Errors drawn.
+    missing: DVector<f64>,
+}
+
+impl Sampler {
+    fn new(bits: u16, at: &Parameters, how: &Integration) -> Result<Self> {
+        let pattern = Pattern::new(bits, at, how)?;
+        let missing = &pattern.missing;
+        let rest = DMatrix::from_fn(missing.len(), missing.len(), |a, b| {
+            pattern.residual[(missing[a], missing[b])]
+        });
+        // R may be singular to rounding, where an outcome is a function of its selection.
+        let spectrum = rest.symmetric_eigen();
         let deviations = spectrum.eigenvalues.map(|value| value.max(0.0).sqrt());
         Ok(Sampler {
-            law,
-            selections: LatentSelections::new(&law.selections, &law.signs)?,
+            selections: LatentSelections::new(&pattern.covariance, &pattern.signs)?,
             root: spectrum.eigenvectors * DMatrix::from_diagonal(&deviations),
+            pattern,
         })
+    }
+
+    /// Draws the errors of the missing outcomes.
+    fn draw(&self, row: &mut Row, rng: &mut ChaCha8Rng) {
+        if self.pattern.missing.is_empty() {
+            return;
+        }
+        let (j, seen) = (row.means.len(), self.pattern.seen.len());
+        self.selections
+            .draw(&row.means, rng, &mut row.proposal, &mut row.latent);
+        for a in 0..j {
+            row.known[seen + a] = row.latent[a] - row.predictors[a];
+        }
+        let count = self.pattern.missing.len();
+        let noise = DVector::from_fn(count, |_, _| rng.sample::<f64, _>(StandardNormal));
+        row.missing = &self.pattern.regression * row.known.rows(0, seen + j) + &self.root * noise;
+    }
+}
+
+impl Row {
+    fn new(equations: usize) -> Self {
+        let room = vec![0.0; equations];
+        Row {
+            known: DVector::zeros(2 * equations),
+            means: room.clone(),
+            predictors: room.clone(),
+            proposal: room.clone(),
+            latent: room,
+            missing: DVector::zeros(0),
+        }
+    }
+
+    /// Takes over a row: m = η + L_VO L_OO⁻¹ (y_O - xβ).
+    fn enter(
+        &mut self,
+        pattern: &Pattern,
+        predictor: impl Fn(usize) -> f64,
+        outcome: impl Fn(usize) -> f64,
+    ) {
+        let j = self.means.len();
+        for (known, &a) in self.known.iter_mut().zip(&pattern.seen) {
+            *known = outcome(a) - predictor(a);
+        }
+        let white = &pattern.whitening * self.known.rows(0, pattern.seen.len());
+        let shift = &pattern.shift * white;
+        for a in 0..j {
+            self.predictors[a] = predictor(j + a);
+            self.means[a] = self.predictors[a] + shift[a];
+        }
     }
 }
 

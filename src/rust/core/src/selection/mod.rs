@@ -4,26 +4,25 @@
 //! Algorithm*, Theoretical Economics Letters 4. Row i has J outcomes y* = Xβ + ε and J latent selections
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
-pub mod conditional;
 pub(crate) mod block;
 pub mod chains;
+pub mod conditional;
 pub mod coordinates;
 pub mod data;
 pub mod draws;
 #[cfg(test)]
 pub(crate) mod examples;
-pub mod imputation;
-mod latent_selections;
-pub mod layout;
-pub mod missing_outcomes;
-pub mod model;
-pub mod prediction;
 pub mod expect;
 pub mod gibbs;
 pub mod gram;
+pub mod imputation;
+mod latent_selections;
 pub mod layout;
 pub mod louis;
+pub mod missing_outcomes;
+pub mod model;
 pub(crate) mod pattern;
+pub mod prediction;
 pub mod probit;
 pub(crate) mod regressors;
 pub mod score;

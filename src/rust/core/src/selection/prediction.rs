@@ -6,7 +6,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::conditional::{Conditional, Derivatives};
+use super::conditional::{Derivatives, KnownSelections};
 use super::model::{correlation_place, error_parameters, Model};
 use crate::error::{Error, Result};
 use crate::shard::{map_merge, Merge, BLOCK_ROWS};
@@ -50,7 +50,7 @@ impl Model<'_> {
     ///
     /// # Errors
     /// [`Error::Argument`] when designs, coefficients and covariance do not belong together,
-    /// [`Error::NotPositiveDefinite`] as [`Conditional::new`].
+    /// [`Error::NotPositiveDefinite`] as [`KnownSelections::new`].
     pub fn predict(
         &self,
         targets: &[Target],
@@ -156,9 +156,9 @@ impl Model<'_> {
     }
 
     /// One law for each run of targets with the same pattern: the law of target t is `laws[places[t]]`.
-    fn laws(&self, targets: &[Target]) -> Result<Vec<Conditional>> {
+    fn laws(&self, targets: &[Target]) -> Result<Vec<KnownSelections>> {
         let runs = targets.chunk_by(|a, b| a.pattern == b.pattern);
-        runs.map(|run| Conditional::new(self.omega, &run[0].pattern, self.integration))
+        runs.map(|run| KnownSelections::new(self.omega, &run[0].pattern, self.integration))
             .collect()
     }
 
@@ -167,7 +167,7 @@ impl Model<'_> {
         &self,
         rows: std::ops::Range<usize>,
         targets: &[Target],
-        laws: &[Conditional],
+        laws: &[KnownSelections],
         slopes: bool,
         mut take: impl FnMut(usize, usize, &Row),
     ) {
@@ -176,7 +176,7 @@ impl Model<'_> {
             value: 0.0,
             slopes: vec![0.0; 2 * equations + error_parameters(equations)],
         };
-        let mut at: Vec<Derivatives> = laws.iter().map(Conditional::derivatives).collect();
+        let mut at: Vec<Derivatives> = laws.iter().map(KnownSelections::derivatives).collect();
         let mut block = vec![0.0; BLOCK_ROWS * 2 * equations];
         for start in rows.clone().step_by(BLOCK_ROWS) {
             let end = (start + BLOCK_ROWS).min(rows.end);
@@ -247,7 +247,7 @@ impl Row {
         quantity: Quantity,
         predictors: &[f64],
         omega: &DMatrix<f64>,
-        law: &Conditional,
+        law: &KnownSelections,
         at: &Derivatives,
         slopes: bool,
     ) {
