@@ -11,6 +11,7 @@ use super::latent_selections::LatentSelections;
 use super::layout::{Layout, Parameters};
 use super::pattern::Pattern;
 use crate::error::Result;
+use crate::linalg;
 use crate::normal::orthant::Integration;
 use crate::rng::stream;
 use crate::shard::{map_merge, Merge, BLOCK_ROWS};
@@ -72,7 +73,7 @@ pub fn impute(
 struct Sampler {
     pattern: Pattern,
     selections: LatentSelections,
-    /// A root of R.
+    /// Lower triangular root of R.
     root: DMatrix<f64>,
 }
 
@@ -96,12 +97,9 @@ impl Sampler {
         let rest = DMatrix::from_fn(missing.len(), missing.len(), |a, b| {
             pattern.residual[(missing[a], missing[b])]
         });
-        // R may be singular to rounding, where an outcome is a function of its selection.
-        let spectrum = rest.symmetric_eigen();
-        let deviations = spectrum.eigenvalues.map(|value| value.max(0.0).sqrt());
         Ok(Sampler {
             selections: LatentSelections::new(&pattern.covariance, &pattern.signs)?,
-            root: spectrum.eigenvectors * DMatrix::from_diagonal(&deviations),
+            root: linalg::cholesky(&rest)?,
             pattern,
         })
     }
@@ -159,5 +157,62 @@ impl Row {
 impl Merge for Imputations {
     fn merge(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::Example;
+    use super::super::missing_outcomes::moments;
+    use super::*;
+
+    const EXACT: Integration = Integration::Exact;
+
+    #[test]
+    fn draws_have_the_moments_of_the_missing_outcomes() {
+        for j in 1..=3 {
+            let example = Example::new(j, 12);
+            let data = example.data();
+            let layout = Layout::of(&data).unwrap();
+            let at = &example.parameters;
+            let exact = moments(&data, &layout, at, &EXACT, 1).unwrap();
+            let count = 20_000;
+            let drawn = impute(&data, &layout, at, &EXACT, count, 5, 1).unwrap().0;
+            for i in 0..data.n {
+                let expected = &exact.expectations[i * j..][..j];
+                let variance = &exact.covariances[i * j * j..][..j * j];
+                let rows = drawn[i * count * j..][..count * j].chunks_exact(j);
+                for a in 0..j {
+                    if data.is_selected(i, a) {
+                        assert!(rows
+                            .clone()
+                            .all(|row| row[a] == data.response[a * data.n + i]));
+                        continue;
+                    }
+                    let mean = rows.clone().map(|row| row[a]).sum::<f64>() / count as f64;
+                    let error = (variance[a * j + a] / count as f64).sqrt();
+                    assert!((mean - expected[a]).abs() < 4.5 * error);
+                    for b in (0..j).filter(|&b| !data.is_selected(i, b)) {
+                        let products = rows
+                            .clone()
+                            .map(|row| (row[a] - expected[a]) * (row[b] - expected[b]));
+                        let covariance = products.sum::<f64>() / count as f64;
+                        let scale = (variance[a * j + a] * variance[b * j + b]).sqrt();
+                        let off = covariance - variance[b * j + a];
+                        assert!(off.abs() < 0.05 * scale, "{covariance}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn draws_are_the_same_on_any_number_of_threads() {
+        let example = Example::new(2, 1500);
+        let data = example.data();
+        let layout = Layout::of(&data).unwrap();
+        let run = |threads| impute(&data, &layout, &example.parameters, &EXACT, 2, 9, threads);
+        let bits = |drawn: Imputations| drawn.0.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(run(1).unwrap()), bits(run(3).unwrap()));
     }
 }

@@ -98,3 +98,55 @@ impl LatentSelections {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normal::orthant::{Integration, Orthant, Work};
+    use crate::rng::stream;
+
+    /// Means and covariances of draws against those of the orthant.
+    fn check(rho: f64, mean: [f64; 2], signs: [f64; 2], draws: usize) {
+        let covariance = DMatrix::from_row_slice(2, 2, &[1.0, rho, rho, 1.2]);
+        let orthant = Orthant::new(&covariance, &signs, &Integration::Exact).unwrap();
+        let (mut expected, mut spread) = ([0.0; 2], [0.0; 4]);
+        orthant.moments(&mean, 0, &mut Work::default(), &mut expected, &mut spread);
+        let law = LatentSelections::new(&covariance, &signs).unwrap();
+        let (mut rng, mut proposal, mut draw) = (stream(11, 0), [0.0; 2], [0.0; 2]);
+        let (mut first, mut second) = ([0.0; 2], [0.0; 4]);
+        for _ in 0..draws {
+            law.draw(&mean, &mut rng, &mut proposal, &mut draw);
+            for a in 0..2 {
+                assert!(signs[a] * draw[a] >= -1e-12);
+                first[a] += (draw[a] - expected[a]) / draws as f64;
+                for b in 0..2 {
+                    let product = (draw[a] - expected[a]) * (draw[b] - expected[b]);
+                    second[2 * a + b] += product / draws as f64;
+                }
+            }
+        }
+        let error = 5.0 / (draws as f64).sqrt();
+        for a in 0..2 {
+            assert!(first[a].abs() < error * spread[3 * a].sqrt(), "{first:?}");
+            for b in 0..2 {
+                // The fourth moment of a truncated normal is at most 9 variances squared (the exponential's).
+                let scale = 3.0 * (spread[3 * a] * spread[3 * b]).sqrt();
+                let off = second[2 * a + b] - spread[2 * a + b];
+                assert!(off.abs() < error * scale, "{second:?} {spread:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn draws_have_the_moments_of_the_orthant() {
+        check(0.5, [0.3, -0.4], [1.0, 1.0], 200_000);
+        check(-0.8, [-1.0, -0.5], [1.0, 1.0], 200_000);
+        check(0.7, [2.0, -3.0], [-1.0, 1.0], 100_000);
+    }
+
+    /// Proposals are accepted about once in 10⁸: the Gibbs sampler takes over.
+    #[test]
+    fn improbable_orthants_are_sampled_too() {
+        check(-0.97, [-1.5, -1.5], [1.0, 1.0], 2_000);
+    }
+}

@@ -81,3 +81,90 @@ impl Merge for Moments {
         self.covariances.extend(other.covariances);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::Example;
+    use super::*;
+    use crate::linalg;
+    use crate::rng::stream;
+    use nalgebra::DVector;
+    use rand::RngExt;
+    use rand_distr::StandardNormal;
+
+    /// Outcomes that were hidden after they were drawn: errors of the expectation average to zero whatever was
+    /// observed they are multiplied with, and their squares to the variance.
+    #[test]
+    fn moments_are_those_of_hidden_outcomes() {
+        for j in 1..=2 {
+            let n = 100_000;
+            let mut example = Example::new(j, n);
+            let mut hidden = vec![0.0; n * j];
+            let root = linalg::cholesky(&example.parameters.omega).unwrap();
+            let mut rng = stream(21, j as u64);
+            for i in 0..n {
+                let noise = DVector::from_fn(2 * j, |_, _| rng.sample::<f64, _>(StandardNormal));
+                let errors = &root * noise;
+                let latent = |c: usize| -> f64 {
+                    let columns = example.designs[c].chunks_exact(n);
+                    let slopes = &example.parameters.coefficients[c];
+                    columns.zip(slopes).map(|(x, b)| x[i] * b).sum::<f64>() + errors[c]
+                };
+                for a in 0..j {
+                    let selected = latent(j + a) > 0.0;
+                    hidden[a * n + i] = latent(a);
+                    example.selected[a * n + i] = i32::from(selected);
+                    example.response[a * n + i] = if selected { latent(a) } else { f64::NAN };
+                }
+            }
+            let data = example.data();
+            let layout = Layout::of(&data).unwrap();
+            let exact =
+                moments(&data, &layout, &example.parameters, &Integration::Exact, 2).unwrap();
+            for a in 0..j {
+                let rows: Vec<usize> = (0..n).filter(|&i| !data.is_selected(i, a)).collect();
+                let residual = |i: usize| hidden[a * n + i] - exact.expectations[i * j + a];
+                let variance = |i: usize, b: usize| exact.covariances[(i * j + b) * j + a];
+                let observed = |i: usize, b: usize| match data.is_selected(i, b) {
+                    true => hidden[b * n + i],
+                    false => 0.0,
+                };
+                let average = |value: &dyn Fn(usize) -> f64| {
+                    let count = rows.len() as f64;
+                    let mean = rows.iter().map(|&i| value(i)).sum::<f64>() / count;
+                    let square = rows.iter().map(|&i| value(i).powi(2)).sum::<f64>() / count;
+                    let error = ((square - mean * mean) / count).sqrt();
+                    assert!(mean.abs() < 4.5 * error, "{mean} {error}");
+                };
+                average(&residual);
+                for b in 0..j {
+                    if b != a {
+                        average(&|i| residual(i) * observed(i, b));
+                    }
+                    average(&|i| residual(i) * example.designs[b][n + i]);
+                    average(&|i| residual(i) * example.designs[j + b][n + i]);
+                    let both = |i: usize| f64::from(!data.is_selected(i, b));
+                    let other = |i: usize| hidden[b * n + i] - exact.expectations[i * j + b];
+                    average(&|i| both(i) * (residual(i) * other(i) - variance(i, b)));
+                }
+                average(&|i| {
+                    (residual(i).powi(2) - variance(i, a)) * example.designs[j + a][n + i]
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_observed_is_itself() {
+        let example = Example::new(2, 300);
+        let data = example.data();
+        let layout = Layout::of(&data).unwrap();
+        let exact = moments(&data, &layout, &example.parameters, &Integration::Exact, 1).unwrap();
+        for i in 0..300 {
+            for a in (0..2).filter(|&a| data.is_selected(i, a)) {
+                assert_eq!(exact.expectations[i * 2 + a], data.response[a * 300 + i]);
+                assert_eq!(exact.covariances[i * 4 + a * 3], 0.0);
+            }
+        }
+    }
+}
