@@ -10,6 +10,7 @@ pub mod conditional;
 pub mod coordinates;
 pub mod data;
 pub mod draws;
+pub mod em;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod expect;
@@ -21,6 +22,10 @@ pub mod layout;
 pub mod louis;
 pub mod missing_outcomes;
 pub mod model;
+pub mod information;
+pub mod layout;
+pub mod louis;
+pub mod maximize;
 pub(crate) mod pattern;
 pub mod prediction;
 pub mod probit;
@@ -33,5 +38,7 @@ pub mod two_step;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
+pub use em::SelectionModel;
 pub use expect::{expect, Statistics};
+pub use gram::Gram;
 pub use layout::{Layout, Parameters};
