@@ -1,5 +1,6 @@
 //! Multivariate sample selection for R: `ember_core::selection` behind named lists.
 
+mod conditional;
 pub mod read;
 mod two_step;
 
@@ -7,5 +8,6 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod selection;
+    use conditional;
     use two_step;
 }

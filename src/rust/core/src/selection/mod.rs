@@ -6,6 +6,7 @@
 
 pub(crate) mod block;
 pub mod chains;
+pub mod conditional;
 pub mod coordinates;
 pub mod data;
 pub mod draws;
@@ -15,11 +16,16 @@ pub(crate) mod examples;
 pub mod expect;
 pub mod gibbs;
 pub mod gram;
+pub mod imputation;
 pub mod information;
+mod latent_selections;
 pub mod layout;
 pub mod louis;
 pub mod maximize;
+pub mod missing_outcomes;
+pub mod model;
 pub(crate) mod pattern;
+pub mod prediction;
 pub mod probit;
 pub(crate) mod regressors;
 pub mod score;
