@@ -41,8 +41,8 @@
 #' @param se.fit Also return standard errors?
 #' @param interval `"none"` or `"confidence"`.
 #' @param level Probability of the interval.
-#' @param vcov The covariance matrix of the parameters, as [vcov()] of the fit has it (for instance
-#'   a robust one); by default `vcov(object)`.
+#' @param vcov The covariance matrix of the parameters: a type of [vcov()][vcov.ember_mssm] (such as
+#'   `"HC0"`), a matrix or a function of the fit that gives one; by default `vcov(object)`.
 #' @param na.action What to do with missing values in `newdata`: with [na.pass()] the prediction is
 #'   `NA`.
 #' @param ... Not used.
@@ -217,8 +217,7 @@ mssm_kept_parameters <- function(fit) {
 
 # The covariance matrix of all natural parameters.
 mssm_covariance <- function(fit, vcov, call) {
-  covariance <- if (is.null(vcov)) stats::vcov(fit) else vcov
-  if (is.function(covariance)) covariance <- covariance(fit)
+  covariance <- get_vcov.ember_mssm(fit, vcov)
   size <- length(natural_names(fit))
   valid <- is.matrix(covariance) && is.numeric(covariance) && all(dim(covariance) == size)
   if (!valid || !all(is.finite(covariance))) {
@@ -231,7 +230,7 @@ mssm_covariance <- function(fit, vcov, call) {
       call
     )
   }
-  unname(covariance)
+  matrix(as.double(covariance), size)
 }
 
 # ---- rows
