@@ -56,7 +56,7 @@ test_that("two equations agree with mvtnorm and with integration over the select
 test_that("the law of total expectation holds over all patterns", {
   for (equations in 2:3) {
     fit <- truth_fit(equations)$fit
-    patterns <- as.matrix(expand.grid(rep(list(0:1), equations)))
+    patterns <- unname(as.matrix(expand.grid(rep(list(0:1), equations))))
     joint <- apply(patterns, 1L, function(p) predict(fit, type = "joint", pattern = p))
     expect_equal(rowSums(joint), rep(1, nrow(joint)), tolerance = 1e-10, ignore_attr = TRUE)
     total <- 0
@@ -71,7 +71,7 @@ test_that("the law of total expectation holds over all patterns", {
 test_that("standard errors are the delta method's, by numerical derivatives", {
   skip_if_not_installed("numDeriv")
   for (equations in 1:2) {
-    fit <- truth_fit(equations, 8L)$fit
+    fit <- truth_fit(equations, 24L)$fit
     types <- c(
       "outcome", "selected", "not_selected", "pattern", "latent", "probability", "joint", "mills",
       "missing"
@@ -90,7 +90,7 @@ test_that("standard errors are the delta method's, by numerical derivatives", {
 })
 
 test_that("standard errors are the spread of predictions at drawn parameters", {
-  fit <- truth_fit(2L, 6L)$fit
+  fit <- truth_fit(2L, 24L)$fit
   draws <- withr_seed(1L, {
     at <- naturals_of(fit)
     root <- chol(fit$vcov)
@@ -149,6 +149,16 @@ test_that("new data are coded as the fit's", {
   expect_error(predict(fit, few, na.action = na.fail))
 })
 
+test_that("only the regressors of the type are needed", {
+  made <- truth_fit(1L, 30L)
+  only <- data.frame(x1 = c(0.5, 1))
+  expect_equal(unname(predict(made$fit, only)), c(1.5, 2))
+  expect_error(predict(made$fit, only, type = "selected"), class = "ember_error_argument")
+  only$z1 <- c(NA, 0)
+  expect_equal(unname(predict(made$fit, only)), c(1.5, 2))
+  expect_equal(unname(predict(made$fit, only, type = "probability")), c(NA, pnorm(0.75)))
+})
+
 test_that("columns that were left out have no part", {
   data <- truth_fit(1L, 60L)$data
   data$twice <- 2 * data$x1
@@ -197,7 +207,7 @@ test_that("intervals stay in their range", {
 })
 
 test_that("patterns are positions or names", {
-  fit <- truth_fit(2L, 10L)$fit
+  fit <- truth_fit(2L, 24L)$fit
   joint <- function(pattern) predict(fit, type = "joint", pattern = pattern)
   expect_equal(joint(c(y2 = 0, y1 = 1)), joint(c(1, 0)))
   expect_equal(joint(c(s2 = FALSE)), joint(c(NA, 0)))
