@@ -5,6 +5,8 @@
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
 pub(crate) mod block;
+pub mod ascent;
+pub mod averaging;
 pub mod chains;
 pub mod coordinates;
 pub mod data;
@@ -15,6 +17,8 @@ pub mod expect;
 pub mod gibbs;
 pub mod gram;
 pub mod layout;
+pub mod maximize;
+pub mod monte_carlo;
 pub mod louis;
 pub(crate) mod pattern;
 pub mod probit;
