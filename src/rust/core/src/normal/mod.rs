@@ -1,6 +1,9 @@
 //! The normal distribution: tails, truncation, orthant probabilities and moments.
 
+pub mod bivariate;
+pub mod gauss_legendre;
 pub mod orthant;
 mod ray;
 pub mod truncated;
 pub mod univariate;
+mod wedge;

@@ -4,11 +4,13 @@
 //! so that a pattern of selections makes one and its rows share it.
 
 mod one;
+mod two;
 
 use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
 use one::One;
+use two::Two;
 
 /// How orthant probabilities are integrated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub struct Orthant {
 #[derive(Debug, Clone)]
 enum Shape {
     One(One),
+    Two(Two),
 }
 
 /// Scratch memory; one for each thread serves every orthant.
@@ -56,6 +59,7 @@ impl Orthant {
         crate::linalg::cholesky(covariance)?;
         let shape = match (dimension, integration) {
             (1, _) => Shape::One(One::new(covariance[(0, 0)], signs[0])),
+            (2, Integration::Exact) => Shape::Two(Two::new(covariance, signs)),
             _ => {
                 return Err(Error::Argument {
                     argument: "integration",
@@ -79,6 +83,7 @@ impl Orthant {
         let _ = (row, work);
         match &self.shape {
             Shape::One(one) => one.log_probability(mean[0]),
+            Shape::Two(two) => two.log_probability(mean),
         }
     }
 
@@ -95,6 +100,7 @@ impl Orthant {
         let _ = (row, work);
         match &self.shape {
             Shape::One(one) => one.moments(mean[0], expectation, covariance),
+            Shape::Two(two) => two.moments(mean, expectation, covariance),
         }
     }
 }
