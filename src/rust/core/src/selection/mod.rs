@@ -4,22 +4,24 @@
 //! Algorithm*, Theoretical Economics Letters 4. Row i has J outcomes y* = Xβ + ε and J latent selections
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
-pub(crate) mod block;
 pub mod ascent;
 pub mod averaging;
+pub(crate) mod block;
 pub mod chains;
 pub mod coordinates;
 pub mod data;
 pub mod draws;
+pub mod em;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod expect;
 pub mod gibbs;
 pub mod gram;
+pub mod information;
 pub mod layout;
+pub mod louis;
 pub mod maximize;
 pub mod monte_carlo;
-pub mod louis;
 pub(crate) mod pattern;
 pub mod probit;
 pub(crate) mod regressors;
@@ -31,5 +33,7 @@ pub mod two_step;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
+pub use em::SelectionModel;
 pub use expect::{expect, Statistics};
+pub use gram::Gram;
 pub use layout::{Layout, Parameters};

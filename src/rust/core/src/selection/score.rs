@@ -269,15 +269,6 @@ impl Merge for Nothing {
     fn merge(&mut self, _: Self) {}
 }
 
-/// A sum of matrices.
-struct Sum(DMatrix<f64>);
-
-impl Merge for Sum {
-    fn merge(&mut self, other: Self) {
-        self.0 += other.0;
-    }
-}
-
 /// Σ w s s' over the scores s of the rows in the naturals, K × K.
 ///
 /// # Errors
@@ -311,9 +302,9 @@ pub fn outer_products(
                 }
             }
         }
-        Ok(Sum(sum))
+        Ok(sum)
     });
-    let mut sum = sum?.0;
+    let mut sum = sum?;
     linalg::mirror(&mut sum);
     Ok(sum)
 }

@@ -1,5 +1,7 @@
 //! The exact path against formulas that are written independently, and against itself.
 
+mod em;
+mod information;
 mod likelihood;
 
 use nalgebra::DMatrix;
