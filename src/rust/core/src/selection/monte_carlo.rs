@@ -20,7 +20,6 @@ use super::expect::Statistics;
 use super::gibbs::Sampler;
 use super::gram::Gram;
 use super::layout::Parameters;
-use super::louis::complete_information;
 use super::maximize::maximize;
 use super::score::score;
 use crate::em::Status;
@@ -49,10 +48,10 @@ const SHRINKAGE: f64 = 0.7;
 const GROWTH: usize = 4;
 
 /// Row-draws of Louis's variances while probing and at the end; and draws of a row, at least and at most.
-const PROBE_VARIANCE: usize = 1_000_000;
-const FINAL_VARIANCE: usize = 4_000_000;
-const LEAST_VARIANCE: usize = 200;
-const MOST_VARIANCE: usize = 4_000;
+const PROBE_VARIANCE: usize = 400_000;
+const FINAL_VARIANCE: usize = 2_000_000;
+const LEAST_VARIANCE: usize = 100;
+const MOST_VARIANCE: usize = 2_000;
 
 /// How to draw, and when to stop.
 #[derive(Debug, Clone, PartialEq)]
@@ -232,10 +231,10 @@ impl Run<'_> {
         let mut reach = REACH;
         let mut metric = None;
         while !self.exhausted() {
-            let (evaluation, statistics) = self.evaluate()?;
+            let evaluation = self.evaluate()?;
             let stale = metric.is_none() || reach > 0.5;
             if stale {
-                metric = self.metric(&statistics, PROBE_VARIANCE)?.or(metric);
+                metric = self.metric(PROBE_VARIANCE)?.or(metric);
             }
             let Some(metric) = &metric else { break };
             let step = metric.step(&evaluation);
@@ -294,7 +293,7 @@ impl Run<'_> {
     }
 
     /// The Monte Carlo score here.
-    fn evaluate(&mut self) -> Result<(Evaluation, Statistics)> {
+    fn evaluate(&mut self) -> Result<Evaluation> {
         let draws = self.draw(SCORE_BATCHES, self.draws.div_ceil(SCORE_BATCHES))?;
         let statistics = totals(&draws)?;
         let layout = self.rows.layout;
@@ -302,30 +301,27 @@ impl Run<'_> {
         let of_batch = |batch: &Statistics| {
             score(batch, layout, &self.at).unwrap_or_else(|_| DVector::zeros(layout.len()))
         };
-        let evaluation = Evaluation {
+        Ok(Evaluation {
             at: DVector::from_vec(layout.naturals(&self.at)),
             score: score(&statistics, layout, &self.at)?,
             noise: draws.covariance(of_batch),
             sweeps: draws.sweeps(),
-        };
-        Ok((evaluation, statistics))
+        })
     }
 
     /// Louis's information here.
-    fn information(&mut self, statistics: &Statistics, row_draws: usize) -> Result<DMatrix<f64>> {
+    fn information(&mut self, row_draws: usize) -> Result<DMatrix<f64>> {
         let sweeps = row_draws / self.rows.data.n;
         let sweeps = sweeps.clamp(LEAST_VARIANCE, MOST_VARIANCE);
         let (rows, at) = (self.rows, self.at.clone());
-        let complete = complete_information(statistics, &self.gram, rows.layout, &at)?;
-        let missing = self.pass(sweeps, |chains, machine| {
-            chains.missing_information(rows, &at, sweeps, machine)
-        })?;
-        Ok(complete - missing)
+        self.pass(sweeps, |chains, machine| {
+            chains.information(rows, &at, sweeps, machine)
+        })
     }
 
     /// The metric of Newton steps; `None` where the information is not positive definite.
-    fn metric(&mut self, statistics: &Statistics, row_draws: usize) -> Result<Option<Metric>> {
-        Ok(Metric::new(self.information(statistics, row_draws)?))
+    fn metric(&mut self, row_draws: usize) -> Result<Option<Metric>> {
+        Ok(Metric::new(self.information(row_draws)?))
     }
 
     fn draw(&mut self, batches: usize, length: usize) -> Result<Draws> {
@@ -392,8 +388,8 @@ impl Run<'_> {
 
     fn verdict(&mut self, outcome: &mut Outcome) -> Result<()> {
         self.draws = self.draws.clamp(SCORE_DRAWS, 10 * SCORE_DRAWS);
-        let (evaluation, statistics) = self.evaluate()?;
-        let information = self.information(&statistics, FINAL_VARIANCE)?;
+        let evaluation = self.evaluate()?;
+        let information = self.information(FINAL_VARIANCE)?;
         let metric = Metric::new(information.clone());
         outcome.information = Some(information);
         outcome.score = Some(evaluation.score);

@@ -3,6 +3,7 @@
 mod em;
 mod information;
 mod likelihood;
+mod monte_carlo;
 
 use nalgebra::DMatrix;
 
