@@ -1,70 +1,178 @@
-//! Has a Monte Carlo step climbed, or has chance moved it?
-//!
-//! Caffo, Jank and Jones (2005, *Journal of the Royal Statistical Society B* 67): the gain of a step in Q, estimated from
-//! the draws, has a standard error of its own, ASE. The step is taken if the lower confidence limit gain − z ASE is above
-//! zero; else there are too few draws to tell up from down. What climbs in Q climbs in the log-likelihood.
+//! Quasi-Newton climbs over the unconstrained coordinates.
 
-use nalgebra::DVector;
+use nalgebra::DMatrix;
 
-use super::draws::Draws;
-use super::expect::Statistics;
-use super::gram::Gram;
+use super::coordinates::Coordinates;
+use super::data::Data;
 use super::layout::{Layout, Parameters};
-use super::maximize::{complete_log_likelihood, Expanded};
+use super::score::{evaluate, outer_products, Evaluation};
+use crate::em::{Entry, Flow, Progress, Settings, Status, Step, Trace};
 use crate::error::Result;
-use crate::linalg::inverse_spd;
+use crate::normal::orthant::Integration;
+use crate::optimize::{Minimizer, Objective};
 
-/// Normal quantile of the confidence that a step climbs, 75 % as in Caffo, Jank and Jones.
-const CONFIDENCE: f64 = 0.674_489_750_196_081_7;
+/// Share of its diagonal that is added to the outer products of the scores: a direction without information stays
+/// one in which steps are bounded.
+const RIDGE: f64 = 1e-8;
 
-/// The gain of a step in Q, with its Monte Carlo standard error.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Gain {
-    pub value: f64,
-    pub error: f64,
+/// What is climbed.
+#[derive(Clone, Copy)]
+pub(super) struct Likelihood<'a> {
+    pub data: &'a Data<'a>,
+    pub layout: &'a Layout,
+    pub how: &'a Integration,
+    pub threads: usize,
 }
 
-impl Gain {
-    /// Of the step from `from`, where the draws were taken, to the expanded parameters `to`.
-    ///
-    /// # Errors
-    /// [`crate::Error::NotPositiveDefinite`] when one of the covariance matrices is not.
-    pub fn of(
-        draws: &Draws,
-        statistics: &Statistics,
-        gram: &Gram,
-        layout: &Layout,
-        (from, to): (&Parameters, &Expanded),
-    ) -> Result<Gain> {
-        let stay = Expanded {
-            coefficients: from.coefficients.clone(),
-            sigma: from.omega.clone(),
-        };
-        let q = |at: &Expanded| complete_log_likelihood(statistics, gram, layout, from, at);
-        // Q(to) − Q(from) = ½ tr((Ω⁻¹ − Σ⁻¹) E[ee']) + Σ_a Δ_a' X_a'E[e] Σ⁻¹_a, and what does not depend on the draws.
-        let precision = inverse_spd(&to.sigma)?;
-        let slope = (inverse_spd(&from.omega)? - &precision) * 0.5;
-        let changes = from.coefficients.iter().zip(&to.coefficients);
-        let slopes: Vec<_> = changes
-            .enumerate()
-            .map(|(a, (from, to))| {
-                let change = to.iter().zip(from).map(|(to, from)| to - from);
-                DVector::from_iterator(from.len(), change) * precision.row(a)
-            })
-            .collect();
-        let variance = draws.covariance(|batch| {
-            let cross = batch.cross.iter().zip(&slopes);
-            let along: f64 = cross.map(|(cross, slope)| cross.dot(slope)).sum();
-            DVector::from_element(1, batch.second.dot(&slope) + along)
-        });
-        Ok(Gain {
-            value: q(to) - q(&stay),
-            error: variance.iter().sum::<f64>().sqrt(),
-        })
+/// Where a climb ended.
+#[derive(Debug, Clone)]
+pub(super) struct Reached {
+    pub parameters: Parameters,
+    pub log_likelihood: f64,
+    /// The quasi-Newton approximation of the information in the free coordinates.
+    pub information: DMatrix<f64>,
+    pub status: Status,
+    pub iterations: usize,
+    pub passes: usize,
+    pub trace: Trace,
+}
+
+impl Reached {
+    /// A point that no climb led to.
+    pub(super) fn at(parameters: &Parameters, log_likelihood: f64) -> Self {
+        Reached {
+            parameters: parameters.clone(),
+            log_likelihood,
+            information: DMatrix::zeros(0, 0),
+            status: Status::Converged,
+            iterations: 0,
+            passes: 1,
+            trace: Trace::new(),
+        }
     }
 
-    /// Whether the step climbs, with confidence.
-    pub fn climbs(&self) -> bool {
-        self.value - CONFIDENCE * self.error > 0.0
+    /// Puts the trace of what came before in front.
+    pub(super) fn come_from(&mut self, before: Trace, iterations: usize, passes: usize) {
+        let after = std::mem::replace(&mut self.trace, before);
+        let entries = after.into_iter().skip(1);
+        self.trace.extend(entries.map(|entry| Entry {
+            iteration: entry.iteration + iterations,
+            ..entry
+        }));
+        self.iterations += iterations;
+        self.passes += passes;
     }
+
+    /// Appends a Newton step of this length in standard errors.
+    pub(super) fn step_to(&mut self, to: &Evaluation, length: f64) {
+        self.parameters = to.parameters.clone();
+        self.log_likelihood = to.log_likelihood;
+        self.iterations += 1;
+        self.trace.push(Entry {
+            iteration: self.iterations,
+            objective: to.log_likelihood,
+            bound: f64::NAN,
+            step: Step::Newton(length),
+        });
+    }
+}
+
+/// The likelihood as the minimiser sees it: −2 log L.
+struct Descent<'a> {
+    likelihood: Likelihood<'a>,
+    coordinates: &'a Coordinates<'a>,
+    /// An approximate information for the first step.
+    first: Option<DMatrix<f64>>,
+    last: Option<Evaluation>,
+}
+
+impl Objective for Descent<'_> {
+    fn value(&mut self, at: &[f64]) -> Result<f64> {
+        let Likelihood {
+            data, how, threads, ..
+        } = self.likelihood;
+        let evaluation = evaluate(data, self.coordinates, at, how, threads)?;
+        let value = -2.0 * evaluation.log_likelihood;
+        self.last = Some(evaluation);
+        Ok(value)
+    }
+
+    fn slope(&mut self, _: &[f64], gradient: &mut [f64]) -> Result<()> {
+        if let Some(last) = &self.last {
+            let scores = last.score.iter();
+            gradient
+                .iter_mut()
+                .zip(scores)
+                .for_each(|(g, s)| *g = -2.0 * s);
+        }
+        Ok(())
+    }
+
+    fn curvature(&mut self, _: &[f64], hessian: &mut [f64]) -> bool {
+        let first = self.first.take();
+        if let Some(information) = &first {
+            let entries = information.iter();
+            hessian
+                .iter_mut()
+                .zip(entries)
+                .for_each(|(h, i)| *h = 2.0 * i);
+        }
+        first.is_some()
+    }
+
+    fn units(&self, at: &[f64], units: &mut [f64]) {
+        units.copy_from_slice(&self.coordinates.units(at));
+    }
+}
+
+/// Climbs from `start`; `information`, in the free coordinates, gives the first step, else the outer products of the
+/// scores.
+///
+/// # Errors
+/// Those of the E-step at the start.
+pub(super) fn climb(
+    likelihood: Likelihood,
+    coordinates: &Coordinates,
+    start: &Parameters,
+    information: Option<DMatrix<f64>>,
+    settings: &Settings,
+    monitor: &mut dyn FnMut(&Progress) -> Flow,
+) -> Result<Reached> {
+    let Likelihood {
+        data,
+        layout,
+        how,
+        threads,
+    } = likelihood;
+    let w = coordinates.locate(start)?;
+    let measured = information.is_none();
+    let mut first = match information {
+        Some(information) => information,
+        None => {
+            let products =
+                outer_products(data, layout, &coordinates.parameters(&w)?, how, threads)?;
+            let jacobian = coordinates.jacobian(&w);
+            jacobian.tr_mul(&(products * &jacobian))
+        }
+    };
+    for i in 0..first.nrows() {
+        first[(i, i)] *= 1.0 + RIDGE;
+    }
+    let mut descent = Descent {
+        likelihood,
+        coordinates,
+        first: Some(first),
+        last: None,
+    };
+    let mut minimizer = Minimizer::new(w.len());
+    let reached = minimizer.run(&mut descent, &w, settings, monitor)?;
+    Ok(Reached {
+        parameters: coordinates.parameters(&minimizer.point)?,
+        log_likelihood: -0.5 * minimizer.value,
+        information: DMatrix::from_column_slice(w.len(), w.len(), &minimizer.hessian) * 0.5,
+        status: reached.status,
+        iterations: reached.iterations,
+        passes: reached.passes + usize::from(measured),
+        trace: minimizer.trace,
+    })
 }

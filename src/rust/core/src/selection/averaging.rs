@@ -52,7 +52,9 @@ impl Metric {
     /// The largest entry in standard errors.
     pub fn size(&self, step: &DVector<f64>) -> f64 {
         let ratios = step.iter().zip(self.errors.iter());
-        ratios.map(|(x, error)| (x / error).abs()).fold(0.0, f64::max)
+        ratios
+            .map(|(x, error)| (x / error).abs())
+            .fold(0.0, f64::max)
     }
 
     /// The Newton step of an evaluation.

@@ -8,6 +8,7 @@ use nalgebra::DMatrix;
 
 use super::data::Data;
 use super::layout::Layout;
+use super::regressors::{blocks, Regressors};
 use crate::error::Result;
 use crate::mixed::basis::dot;
 use crate::shard::{map_merge, BLOCK_ROWS};
@@ -30,17 +31,24 @@ impl Gram {
     /// [`Error::Numerical`](crate::Error::Numerical) when there are no rows.
     pub fn of(data: &Data, layout: &Layout, threads: usize) -> Result<Self> {
         let size = layout.coefficients();
-        let transforms: Vec<DMatrix<f64>> = layout.bases.iter().map(|t| t.matrix()).collect();
+        let ranges: Vec<Range<usize>> = (0..layout.components())
+            .map(|component| layout.range(component))
+            .collect();
+        let regressors: Vec<Regressors> = (0..layout.components())
+            .map(|component| Regressors::of(data, layout, component))
+            .collect();
         let sum = map_merge(data.n, threads, |rows| {
             let mut sum = DMatrix::zeros(size, size);
             let mut columns = vec![0.0; size * BLOCK_ROWS];
             let mut weighted = vec![0.0; BLOCK_ROWS];
-            for start in rows.clone().step_by(BLOCK_ROWS) {
-                let block = start..(start + BLOCK_ROWS).min(rows.end);
-                scale(data, layout, &transforms, &block, &mut columns);
-                let column = |k: usize| &columns[k * BLOCK_ROWS..][..block.len()];
+            for block in blocks(rows) {
+                let height = block.len();
+                for (design, range) in regressors.iter().zip(&ranges) {
+                    design.block(block.clone(), &mut columns[range.start * height..]);
+                }
+                let column = |k: usize| &columns[k * height..][..height];
                 for b in 0..size {
-                    let weighted = &mut weighted[..block.len()];
+                    let weighted = &mut weighted[..height];
                     weighted.copy_from_slice(column(b));
                     if let Some(weights) = data.weights {
                         let weights = &weights[block.clone()];
@@ -55,7 +63,8 @@ impl Gram {
         });
         let mut scaled = sum?;
         crate::linalg::mirror(&mut scaled);
-        let inverses = transforms.iter().map(|transform| {
+        let inverses = regressors.iter().map(|design| {
+            let transform = &design.transform;
             let mut inverse = DMatrix::identity(transform.nrows(), transform.nrows());
             // T is upper triangular with a diagonal that is not zero.
             transform.solve_upper_triangular_mut(&mut inverse);
@@ -63,9 +72,7 @@ impl Gram {
         });
         Ok(Gram {
             scaled,
-            ranges: (0..layout.components())
-                .map(|component| layout.range(component))
-                .collect(),
+            ranges,
             inverses: inverses.collect(),
         })
     }
@@ -85,24 +92,32 @@ impl Gram {
     }
 }
 
-/// Writes X̃ of a block of rows, designs side by side.
-fn scale(
-    data: &Data,
-    layout: &Layout,
-    transforms: &[DMatrix<f64>],
-    rows: &Range<usize>,
-    to: &mut [f64],
-) {
-    for (component, transform) in transforms.iter().enumerate() {
-        let kept = layout.kept(component);
-        for (k, place) in layout.range(component).enumerate() {
-            let to = &mut to[place * BLOCK_ROWS..][..rows.len()];
-            to.fill(0.0);
-            for (l, &column) in kept.iter().enumerate().take(k + 1) {
-                let x = data.column(component, column, rows.clone());
-                let factor = transform[(l, k)];
-                to.iter_mut().zip(x).for_each(|(to, x)| *to += factor * x);
+#[cfg(test)]
+mod tests {
+    use super::super::examples::Example;
+    use super::*;
+
+    #[test]
+    fn blocks_are_cross_products() {
+        let mut example = Example::new(2, 700);
+        let n = example.n;
+        example.weights = Some((0..n).map(|i| 0.5 + (i % 3) as f64).collect());
+        let data = example.data();
+        let layout = Layout::of(&data).unwrap();
+        let gram = Gram::of(&data, &layout, 1).unwrap();
+        let design = |c: usize| {
+            DMatrix::from_column_slice(n, example.designs[c].len() / n, &example.designs[c])
+        };
+        for (a, b) in [(0, 0), (2, 1), (1, 2), (3, 3)] {
+            let mut weighted = design(a);
+            for (i, mut row) in weighted.row_iter_mut().enumerate() {
+                row *= data.weight(i);
             }
+            let expected = weighted.tr_mul(&design(b));
+            let found = gram.block(a, b);
+            assert!((&found - &expected).amax() < 1e-11 * (1.0 + expected.amax()));
         }
+        let threads = Gram::of(&data, &layout, 3).unwrap();
+        assert_eq!(threads.scaled, gram.scaled);
     }
 }

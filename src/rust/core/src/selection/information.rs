@@ -14,6 +14,7 @@ use super::coordinates::Coordinates;
 use super::data::Data;
 use super::expect::expect;
 use super::layout::{Layout, Parameters};
+use super::regressors::blocks;
 use super::score::score;
 use crate::em::Flow;
 use crate::error::{Error, Result};
@@ -168,8 +169,7 @@ pub fn coefficient_information(
     let sum = map_merge(data.n, passes.threads, |rows| {
         let mut curvature = Curvature::new(&posterior);
         let mut sum = DMatrix::zeros(size, size);
-        for start in rows.clone().step_by(BLOCK_ROWS) {
-            let rows = start..(start + BLOCK_ROWS).min(rows.end);
+        for rows in blocks(rows) {
             curvature.fill(rows.clone())?;
             curvature.add(rows, &mut sum);
         }

@@ -1,7 +1,7 @@
 //! PX-MCEM: Li's (2014) parameter-expanded Monte Carlo EM, with a rule when to draw more and one when to stop.
 //!
 //! 1. **Climb.** E-steps by Gibbs draws ([`chains`](super::chains)), the M-step (16)-(17) and the reduction. A step is
-//!    taken when it climbs beyond its Monte Carlo error ([`ascent`](super::ascent)), else the draws are added to, half as
+//!    taken when it climbs beyond its Monte Carlo error ([`gain`](super::gain)), else the draws are added to, half as
 //!    many again.
 //! 2. **Probe.** Now and then the Newton step from here, I⁻¹g, says how far the maximum is: g by Fisher's identity from
 //!    the moments of an E-step, I by Louis row by row. The change of the parameters does not: PX-EM's rate is .95 to .998,
@@ -12,11 +12,11 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::ascent::Gain;
 use super::averaging::{Average, Evaluation, Metric};
 use super::chains::{Chains, Machine, Rows};
 use super::draws::Draws;
 use super::expect::Statistics;
+use super::gain::Gain;
 use super::gibbs::Sampler;
 use super::gram::Gram;
 use super::layout::Parameters;

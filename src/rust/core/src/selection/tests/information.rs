@@ -47,6 +47,7 @@ fn check(equations: usize, rows: usize) {
 }
 
 #[test]
-fn of_one_equation() {
+fn it_is_minus_the_derivative_of_the_score() {
     check(1, 500);
+    check(2, 300);
 }
