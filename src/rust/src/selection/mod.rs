@@ -5,6 +5,9 @@ mod fit;
 mod monte_carlo;
 mod profile;
 mod conditional;
+mod likelihood;
+mod maximum_likelihood;
+mod profile_likelihood;
 pub mod read;
 mod two_step;
 mod write;
@@ -18,5 +21,8 @@ extendr_module! {
     use monte_carlo;
     use profile;
     use conditional;
+    use likelihood;
+    use maximum_likelihood;
+    use profile_likelihood;
     use two_step;
 }
