@@ -1,12 +1,9 @@
 //! Multivariate sample selection for R: `ember_core::selection` behind named lists.
 
-mod evaluate;
-mod fit;
-mod monte_carlo;
-mod profile;
 mod conditional;
 mod likelihood;
 mod maximum_likelihood;
+mod monte_carlo;
 mod profile_likelihood;
 pub mod read;
 mod two_step;
@@ -16,13 +13,10 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod selection;
-    use evaluate;
-    use fit;
-    use monte_carlo;
-    use profile;
     use conditional;
     use likelihood;
     use maximum_likelihood;
+    use monte_carlo;
     use profile_likelihood;
     use two_step;
 }
