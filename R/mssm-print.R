@@ -98,7 +98,8 @@ pattern_table <- function(patterns, outcomes) {
   rownames(cells) <- rep("", nrow(cells))
   rest <- nrow(patterns) - nrow(shown)
   c(
-    "Patterns (+ observed, - missing):", utils::capture.output(print(cells, quote = FALSE, right = TRUE)),
+    "Patterns (+ observed, - missing):",
+    utils::capture.output(print(cells, quote = FALSE, right = TRUE)),
     if (rest > 0L) {
       paste0(
         " and ", rest, if (rest == 1L) " more pattern" else " more patterns", " of ",
