@@ -132,10 +132,11 @@ mode_words <- function(fit) {
     return(NULL)
   }
   table <- mode_table(fit)
+  remarks <- ifelse(table$kind == "maximum", "", paste0(" (", table$kind, ")"))
+  logliks <- paste0(format(round(table$loglik, 2L), nsmall = 2L, trim = TRUE), remarks)
   paste0(
     "The likelihood has ", nrow(table), " modes: log-likelihoods ",
-    paste(format(round(table$loglik, 2L), nsmall = 2L, trim = TRUE), collapse = ", "),
-    ". This is mode ", fit$mode, if (table$difference[[fit$mode]] < 0) ", NOT the highest",
+    paste(logliks, collapse = ", "), ". This is mode ", fit$mode, if (table$difference[[fit$mode]] < 0) ", NOT the highest",
     "; see `modes(fit)`."
   )
 }

@@ -139,10 +139,10 @@ reached_words <- function(x) {
   fit <- x$fit
   how <- switch(fit$method,
     ml = paste0(
-      "Converged in ", fit$iterations, " iterations (", fit$passes, " passes over the data)."
+      sub("^c", "C", status_words(fit)), " (", fit$passes, " passes over the data)."
     ),
     "px-mcem" = paste0(
-      "Converged in ", fit$iterations, " iterations of PX-MCEM, ", fit$mc$draws,
+      sub("^c", "C", status_words(fit)), " of PX-MCEM, ", fit$mc$draws,
       " draws per row at the end (", fit$mc$sweeps, " sweeps)."
     )
   )

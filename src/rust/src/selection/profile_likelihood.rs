@@ -65,7 +65,8 @@ fn mssm_constrained(rows: List, constraint: &str, start: Robj, control: List) ->
     let rows = RowsList::read(&rows)?;
     let data = rows.data()?;
     let layout = Layout::of(&data)?;
-    let start = start.as_list();
+    // NULL is an empty list to extendr.
+    let start = start.as_list().filter(|start| start.len() > 0);
     let start = start.map(|start| parameters(&start, &layout)).transpose()?;
     let how = integration(&control, data.equations)?;
     let plan = Plan {
