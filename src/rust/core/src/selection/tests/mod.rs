@@ -5,6 +5,7 @@ mod fit;
 mod information;
 mod invariance;
 mod likelihood;
+mod monte_carlo;
 mod profile;
 
 use nalgebra::DMatrix;
