@@ -79,7 +79,9 @@ mod tests {
         let data = example.data();
         let layout = Layout::of(&data).unwrap();
         let gram = Gram::of(&data, &layout, 1).unwrap();
-        let design = |c: usize| DMatrix::from_column_slice(n, example.designs[c].len() / n, &example.designs[c]);
+        let design = |c: usize| {
+            DMatrix::from_column_slice(n, example.designs[c].len() / n, &example.designs[c])
+        };
         for (a, b) in [(0, 0), (2, 1), (1, 2), (3, 3)] {
             let mut weighted = design(a);
             for (i, mut row) in weighted.row_iter_mut().enumerate() {
