@@ -82,7 +82,7 @@ trace_table <- function(trace) {
 status_words <- function(fit) {
   steps <- paste(fit$iterations, if (fit$iterations == 1L) "iteration" else "iterations")
   detail <- if (nzchar(fit$message)) paste0(" (", sub("\\.$", "", fit$message), ")") else ""
-  culprit <- if (fit$component > 0L) paste("component", fit$component) else "the model"
+  culprit <- if (fit$component > 0L) culprit_words(fit) else "the model"
   switch(fit$status,
     converged = paste0("converged in ", steps),
     iteration_limit = paste0("not converged in ", steps),
@@ -90,6 +90,15 @@ status_words <- function(fit) {
     saddle = paste0("stopped at a saddle point after ", steps, detail),
     interrupted = paste0("interrupted after ", steps)
   )
+}
+
+# What the core's component stands for.
+culprit_words <- function(fit) {
+  if (inherits(fit, "ember_mssm")) {
+    paste0("equation `", unlist(fit$equations, use.names = FALSE)[[fit$component]], "`")
+  } else {
+    paste("component", fit$component)
+  }
 }
 
 # What to do about a fit that is no maximum.

@@ -63,7 +63,8 @@ get_predict.ember_mixed <- function(model, newdata = NULL, type = "response", ..
 # marginaleffects takes on classes that this option names.
 register_marginaleffects_classes <- function() {
   known <- getOption("marginaleffects_model_classes")
-  options(marginaleffects_model_classes = union(known, c("ember_lmm", "ember_glmm")))
+  ours <- c("ember_lmm", "ember_glmm", "ember_mssm")
+  options(marginaleffects_model_classes = union(known, ours))
 }
 
 .onLoad <- function(libname, pkgname) register_marginaleffects_classes()

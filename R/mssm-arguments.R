@@ -84,7 +84,7 @@ check_outcome <- function(y, variable, name, call) {
       column = variable, call = call
     )
   }
-  if (!is.numeric(y)) {
+  if (!is.numeric(y) && !all_missing(y)) {
     abort_data(
       paste0(
         "In ", outcome_words(name), ", `", variable, "` must be numeric, not ",
@@ -134,35 +134,41 @@ check_selection <- function(s, variable, name, call) {
   as.integer(s)
 }
 
-# An outcome is observed in the rows that are selected, and only there.
-check_observed <- function(y, s, names, variables, rows, call) {
+# An outcome is observed in the rows that are selected, and only there. `variables` are the outcome
+# and the selection, `condition` is R code for being selected, `rows` are names of rows.
+check_observed <- function(y, s, name, variables, condition, rows, call) {
   hidden <- is.na(y)
-  surplus <- which(!hidden & s == 0L)
-  if (length(surplus) > 0L) {
+  fail <- function(bad, problem, remedy) {
     abort_data(
       paste0(
-        "In ", outcome_words(names[[1L]]), ", `", variables[[1L]], "` is observed in ",
-        count_rows(length(surplus)), " where `", variables[[2L]], "` is 0; the first is row ",
-        rows[[surplus[[1L]]]], "."
+        "In ", outcome_words(name), ", `", variables[[1L]], "` is ", problem[[1L]], " in ",
+        count_rows(length(bad)), " that `", variables[[2L]], "` ", problem[[2L]],
+        "; the first is row ", rows[[bad[[1L]]]], "."
       ),
-      c(i = paste0(
-        "An outcome that is not selected is NA: `ifelse(", variables[[2L]], " == 1, ",
-        variables[[1L]], ", NA)`."
-      )),
-      column = variables[[1L]], call = call
+      c(i = remedy), column = variables[[1L]], call = call
     )
+  }
+  surplus <- which(!hidden & s == 0L)
+  if (length(surplus) > 0L) {
+    fail(surplus, c("observed", "does not select"), paste0(
+      "What is not selected is NA: `ifelse(", condition, ", ", variables[[1L]], ", NA)`."
+    ))
   }
   lost <- which(hidden & s == 1L)
   if (length(lost) > 0L) {
-    abort_data(
-      paste0(
-        "In ", outcome_words(names[[1L]]), ", `", variables[[1L]], "` is missing in ",
-        count_rows(length(lost)), " where `", variables[[2L]], "` is 1; the first is row ",
-        rows[[lost[[1L]]]], "."
-      ),
-      c(i = "Leave these rows out with `subset`, or count them as not selected."),
-      column = variables[[1L]], call = call
+    fail(
+      lost, c("missing", "selects"),
+      "Leave these rows out with `subset`, or count them as not selected."
     )
+  }
+}
+
+# R code for a selection being made.
+selection_condition <- function(s, variable) {
+  if (is.factor(s)) {
+    paste0(variable, " == \"", levels(s)[[2L]], "\"")
+  } else {
+    paste0(variable, if (!is.logical(s)) " == 1")
   }
 }
 
@@ -311,9 +317,7 @@ check_start_coefficients <- function(coefficients, widths, call) {
 }
 
 check_start_omega <- function(omega, size, call) {
-  usable <- is.matrix(omega) && is.numeric(omega) && all(dim(omega) == size) &&
-    all(is.finite(omega)) && isSymmetric(unname(omega)) && all(diag(omega) > 0)
-  if (!usable || min(eigen(omega, TRUE, TRUE)$values) <= 0) {
+  if (!is_square(omega, size) || !is_positive_definite(omega)) {
     abort_argument(
       "start$omega", paste0("must be a positive definite matrix, ", size, " by ", size, "."),
       c(i = "Errors of outcomes come first, then of selections, whose variances are 1."), call
@@ -322,4 +326,15 @@ check_start_omega <- function(omega, size, call) {
   latent <- seq_len(size) > size / 2
   scale <- ifelse(latent, sqrt(diag(omega)), 1)
   matrix(as.double(omega / tcrossprod(scale)), size)
+}
+
+is_square <- function(x, size) {
+  is.matrix(x) && is.numeric(x) && identical(as.double(dim(x)), rep(as.double(size), 2L)) &&
+    all(is.finite(x))
+}
+
+# A square matrix of finite numbers that is a covariance matrix, and not singular to rounding.
+is_positive_definite <- function(x) {
+  isSymmetric(unname(x)) && all(diag(x) > 0) &&
+    min(eigen(stats::cov2cor(x), TRUE, TRUE)$values) > 1e-12
 }

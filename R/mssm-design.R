@@ -114,12 +114,10 @@ joined_variables <- function(terms) {
   equations <- unlist(unname(terms), recursive = FALSE)
   variables <- unlist(lapply(equations, function(one) as.list(attr(one, "variables"))[-1L]))
   variables <- unname(variables[!duplicated(vapply(variables, deparse1, ""))])
-  structure(
-    ~1,
-    variables = as.call(c(quote(list), variables)), factors = integer(),
-    term.labels = character(), order = integer(), intercept = 1L, response = 0L,
-    .Environment = environment(equations[[1L]]), class = c("terms", "formula")
-  )
+  joined <- stats::terms(~1)
+  attr(joined, "variables") <- as.call(c(quote(list), variables))
+  environment(joined) <- environment(equations[[1L]])
+  joined
 }
 
 # Outcomes that are no predictors.
@@ -149,7 +147,7 @@ complete_rows <- function(frame, looked_at, incomplete, na_action, call) {
   complete[outcomes] <- others
   complete <- complete[names(frame)]
   attr(complete, "terms") <- attr(frame, "terms")
-  attr(complete, "na.action") <- left_out
+  attr(complete, "na.action") <- left_out # nolint: object_name_linter.
   complete
 }
 
@@ -163,10 +161,10 @@ selection_response <- function(frame, terms, equations, call) {
     check_selection(column(one), response_name(one), name, call)
   }, terms$selection, equations$selection)
   for (j in seq_along(y)) {
+    variables <- c(response_name(terms$outcome[[j]]), response_name(terms$selection[[j]]))
     check_observed(
-      y[[j]], selected[[j]], c(equations$outcome[[j]], equations$selection[[j]]),
-      c(response_name(terms$outcome[[j]]), response_name(terms$selection[[j]])),
-      row.names(frame), call
+      y[[j]], selected[[j]], equations$outcome[[j]], variables,
+      selection_condition(frame[[variables[[2L]]]], variables[[2L]]), row.names(frame), call
     )
   }
   list(y = do.call(cbind, y), selected = do.call(cbind, selected))

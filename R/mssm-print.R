@@ -93,11 +93,8 @@ most_shown_patterns <- 8L
 
 pattern_table <- function(patterns, outcomes) {
   shown <- utils::head(patterns, most_shown_patterns)
-  cells <- cbind(
-    vapply(shown[outcomes], function(observed) ifelse(observed, "+", "-"), character(nrow(shown))) |>
-      matrix(ncol = length(outcomes), dimnames = list(NULL, outcomes)),
-    rows = format(shown$rows)
-  )
+  cells <- ifelse(as.matrix(shown[outcomes]), "+", "-")
+  cells <- cbind(cells, rows = format(shown$rows))
   rownames(cells) <- rep("", nrow(cells))
   rest <- nrow(patterns) - nrow(shown)
   c(

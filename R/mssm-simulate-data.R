@@ -78,10 +78,7 @@ simulated_coefficients <- function(given, argument, size, default, call) {
     return(lapply(seq_len(size), default))
   }
   if (is.numeric(given)) given <- rep(list(given), size)
-  usable <- is.list(given) && length(given) == size && all(vapply(given, function(values) {
-    is.numeric(values) && length(values) > 0L && all(is.finite(values)) &&
-      all(nzchar(rlang::names2(values))) && !anyDuplicated(names(values))
-  }, NA))
+  usable <- is.list(given) && length(given) == size && all(vapply(given, is_named_coefficients, NA))
   if (!usable) {
     abort_argument(
       argument, paste0(
@@ -93,32 +90,38 @@ simulated_coefficients <- function(given, argument, size, default, call) {
   unname(given)
 }
 
+is_named_coefficients <- function(values) {
+  is.numeric(values) && length(values) > 0L && all(is.finite(values)) &&
+    all(nzchar(rlang::names2(values))) && !anyDuplicated(names(values))
+}
+
 simulated_omega <- function(sigma, rho, size, call) {
   if (!is.numeric(sigma) || !length(sigma) %in% c(1L, size) || !all(is.finite(sigma) & sigma > 0)) {
     abort_argument(
       "sigma", paste0(
-        "must be ", if (size > 1L) paste0(size, " positive numbers, or ") else "", "one positive",
-        " number."
+        "must be ", if (size > 1L) paste0(size, " positive numbers, or "), "one positive number."
       ), NULL, call
     )
   }
-  correlations <- rho
-  if (is_number(rho)) {
-    correlations <- matrix(rho, 2L * size, 2L * size)
-    diag(correlations) <- 1
-  }
-  usable <- is.matrix(correlations) && is.numeric(correlations) &&
-    all(dim(correlations) == 2L * size) && all(is.finite(correlations)) &&
-    isSymmetric(unname(correlations)) && all(abs(diag(correlations) - 1) < 1e-8)
-  if (!usable || min(eigen(correlations, TRUE, TRUE)$values) <= 1e-10) {
+  count <- 2L * size
+  correlations <- if (is_number(rho)) equal_correlations(rho, count) else rho
+  usable <- is_square(correlations, count) && all(abs(diag(correlations) - 1) < 1e-8) &&
+    is_positive_definite(correlations)
+  if (!usable) {
     abort_argument(
       "rho", paste0(
-        "must be a positive definite correlation matrix, ", 2L * size, " by ", 2L * size,
+        "must be a positive definite correlation matrix, ", count, " by ", count,
         ", or one number that gives such a matrix."
       ), NULL, call
     )
   }
   unname(correlations) * tcrossprod(c(rep_len(sigma, size), rep(1, size)))
+}
+
+equal_correlations <- function(rho, size) {
+  correlations <- matrix(rho, size, size)
+  diag(correlations) <- 1
+  correlations
 }
 
 # The regressors: those of a data frame, or standard normal numbers.

@@ -3,7 +3,10 @@
 pub mod bivariate;
 pub mod gauss_legendre;
 pub mod orthant;
+mod plackett;
 mod ray;
+mod slices;
+mod trivariate;
 pub mod truncated;
 pub mod univariate;
 mod wedge;

@@ -4,12 +4,14 @@
 //! so that a pattern of selections makes one and its rows share it.
 
 mod one;
+mod three;
 mod two;
 
 use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
 use one::One;
+use three::Three;
 use two::Two;
 
 /// How orthant probabilities are integrated.
@@ -33,6 +35,7 @@ pub struct Orthant {
 enum Shape {
     One(One),
     Two(Two),
+    Three(Box<Three>),
 }
 
 /// Scratch memory; one for each thread serves every orthant.
@@ -60,6 +63,7 @@ impl Orthant {
         let shape = match (dimension, integration) {
             (1, _) => Shape::One(One::new(covariance[(0, 0)], signs[0])),
             (2, Integration::Exact) => Shape::Two(Two::new(covariance, signs)),
+            (3, Integration::Exact) => Shape::Three(Box::new(Three::new(covariance, signs))),
             _ => {
                 return Err(Error::Argument {
                     argument: "integration",
@@ -84,6 +88,7 @@ impl Orthant {
         match &self.shape {
             Shape::One(one) => one.log_probability(mean[0]),
             Shape::Two(two) => two.log_probability(mean),
+            Shape::Three(three) => three.log_probability(mean),
         }
     }
 
@@ -101,6 +106,7 @@ impl Orthant {
         match &self.shape {
             Shape::One(one) => one.moments(mean[0], expectation, covariance),
             Shape::Two(two) => two.moments(mean, expectation, covariance),
+            Shape::Three(three) => three.moments(mean, expectation, covariance),
         }
     }
 }
