@@ -1,9 +1,11 @@
 //! The exact path against formulas that are written independently, and against itself.
 
 mod em;
+mod fit;
 mod information;
 mod invariance;
 mod likelihood;
+mod monte_carlo;
 
 use nalgebra::DMatrix;
 
