@@ -9,6 +9,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
+use nalgebra::DMatrix;
+
 use crate::error::{Error, Result};
 
 /// Rows that a kernel processes at once; shard boundaries are multiples of it.
@@ -21,6 +23,12 @@ pub const MAX_SHARDS: usize = 64;
 pub trait Merge: Send {
     /// Adds `other`, computed from rows that come after those of `self`.
     fn merge(&mut self, other: Self);
+}
+
+impl Merge for DMatrix<f64> {
+    fn merge(&mut self, other: Self) {
+        *self += other;
+    }
 }
 
 /// Splits `0..n` into at most [`MAX_SHARDS`] ranges whose bounds are multiples of [`BLOCK_ROWS`].

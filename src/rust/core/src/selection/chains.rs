@@ -87,7 +87,13 @@ impl Chains {
     ///
     /// # Errors
     /// [`Error::Argument`] naming `state` when the values are not those of `data`.
-    pub fn resume(data: &Data, sampler: Sampler, seed: u64, passes: u64, hidden: &[f64]) -> Result<Self> {
+    pub fn resume(
+        data: &Data,
+        sampler: Sampler,
+        seed: u64,
+        passes: u64,
+        hidden: &[f64],
+    ) -> Result<Self> {
         let width = sampler.width(data.equations);
         let finite = hidden.iter().all(|x| x.is_finite());
         if hidden.len() != data.n * width || passes == 0 || !finite {
@@ -101,7 +107,9 @@ impl Chains {
             sampler,
             seed,
             passes,
-            hidden: (shards(data.n).into_iter().map(part)).map(Mutex::new).collect(),
+            hidden: (shards(data.n).into_iter().map(part))
+                .map(Mutex::new)
+                .collect(),
         })
     }
 
@@ -141,7 +149,9 @@ impl Chains {
         let constants = self.constants(rows.data, at)?;
         let visitor = || Averages::new(rows, sampler, batches, length);
         let shards = self.pass(rows, at, &constants, machine, visitor)?;
-        let shards = shards.into_iter().map(|averages| averages.statistics(&constants));
+        let shards = shards
+            .into_iter()
+            .map(|averages| averages.statistics(&constants));
         Ok(Draws::new(length, shards.collect()))
     }
 
@@ -234,7 +244,13 @@ impl Sweep<'_> {
                 return false;
             }
             let block = start..(start + BLOCK_ROWS).min(shard.end);
-            predict(data, self.rows.layout, self.at, block.clone(), &mut predicted);
+            predict(
+                data,
+                self.rows.layout,
+                self.at,
+                block.clone(),
+                &mut predicted,
+            );
             for number in block.clone() {
                 let at = number - start;
                 let pattern = self.places[usize::from(data.patterns[number])];

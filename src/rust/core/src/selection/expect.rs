@@ -11,6 +11,7 @@ use nalgebra::{DMatrix, DVector};
 use super::block::{Block, Posterior};
 use super::data::Data;
 use super::layout::{Layout, Parameters};
+use super::regressors::blocks;
 use crate::error::Result;
 use crate::mixed::basis::dot;
 use crate::normal::orthant::Integration;
@@ -97,8 +98,7 @@ fn shard(posterior: &Posterior, rows: Range<usize>) -> Result<Statistics> {
     // Of each pattern Σ w and Σ w V.
     let mut weights = vec![0.0; posterior.patterns.len()];
     let mut variances = vec![DVector::<f64>::zeros(j * j); posterior.patterns.len()];
-    for start in rows.clone().step_by(BLOCK_ROWS) {
-        let rows = start..(start + BLOCK_ROWS).min(rows.end);
+    for rows in blocks(rows) {
         posterior.moments(rows.clone(), &mut block)?;
         for group in &block.groups {
             let sum = variances[group.pattern].as_mut_slice();

@@ -440,8 +440,7 @@ mod tests {
         index: &[f64],
     ) -> (DVector<f64>, DMatrix<f64>) {
         let j = index.len();
-        let (seen, missing): (Vec<usize>, Vec<usize>) =
-            (0..j).partition(|k| pattern >> k & 1 == 1);
+        let (seen, missing): (Vec<usize>, Vec<usize>) = (0..j).partition(|k| pattern >> k & 1 == 1);
         let selections: Vec<usize> = (j..2 * j).collect();
         let e = DVector::from_column_slice(observed);
         let (slope, c) = given(omega, &selections, &seen).unwrap();
@@ -452,7 +451,13 @@ mod tests {
         let orthant = Orthant::new(&c, &signs, &Integration::Exact).unwrap();
         let (mut expectation, mut covariance) = (vec![0.0; j], vec![0.0; j * j]);
         let mut work = Work::default();
-        orthant.moments(mean.as_slice(), 0, &mut work, &mut expectation, &mut covariance);
+        orthant.moments(
+            mean.as_slice(),
+            0,
+            &mut work,
+            &mut expectation,
+            &mut covariance,
+        );
         let known: Vec<usize> = seen.iter().chain(&selections).copied().collect();
         let (a, residual) = given(omega, &missing, &known).unwrap();
         // (e_O, v): v = s* − index.
@@ -466,9 +471,11 @@ mod tests {
             .view_mut((from, from), (j, j))
             .copy_from(&DMatrix::from_column_slice(j, j, &covariance));
         let order: Vec<usize> = known.iter().chain(&missing).copied().collect();
-        let lift = DMatrix::from_fn(2 * j, known.len(), |i, l| match i.checked_sub(known.len()) {
-            None => f64::from(u8::from(i == l)),
-            Some(i) => a[(i, l)],
+        let lift = DMatrix::from_fn(2 * j, known.len(), |i, l| {
+            match i.checked_sub(known.len()) {
+                None => f64::from(u8::from(i == l)),
+                Some(i) => a[(i, l)],
+            }
         });
         let mut total = &lift * spread * lift.transpose();
         let at = known.len();
@@ -520,7 +527,9 @@ mod tests {
         let omega = Example::new(equations, 4).parameters.omega;
         let of = Conditional::new(&omega, pattern, sampler).unwrap();
         let observed: Vec<f64> = (0..of.observed.len()).map(|k| 0.7 - k as f64).collect();
-        let index: Vec<f64> = (0..equations).map(|j| 0.4 - 0.5 * j as f64 + shift).collect();
+        let index: Vec<f64> = (0..equations)
+            .map(|j| 0.4 - 0.5 * j as f64 + shift)
+            .collect();
         let (first, second) = exact(&omega, pattern, &observed, &index);
         let exact: Vec<f64> = first.iter().chain(second.iter()).copied().collect();
         let mut walker = Walker::new(equations);
@@ -568,7 +577,13 @@ mod tests {
             let (first, second) = exact(&omega, pattern, &observed, &[-6.0]);
             let mut walker = Walker::new(1);
             walker.enter(&of, &observed, &[-6.0]);
-            let values = sampled(&of, Sampler::Collapsed, &observed, &mut walker, &mut stream(1, 1));
+            let values = sampled(
+                &of,
+                Sampler::Collapsed,
+                &observed,
+                &mut walker,
+                &mut stream(1, 1),
+            );
             for (x, y) in values.iter().zip(first.iter().chain(second.iter())) {
                 assert!((x - y).abs() < 1e-12 * (1.0 + y.abs()), "{x} {y}");
             }

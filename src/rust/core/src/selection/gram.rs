@@ -1,68 +1,94 @@
-//! Cross-products of all designs, X_a'WX_b: what (16) needs of the rows besides the E-step, once for a fit.
+//! X_a'WX_b of all pairs of designs over all rows: what the regressions of the M-step need, once for all steps.
+//!
+//! Cross-products square condition numbers, so they are those of X̃ = X T (see [`Layout`]).
+
+use std::ops::Range;
 
 use nalgebra::DMatrix;
 
 use super::data::Data;
 use super::layout::Layout;
-use super::regressors::blocks;
+use super::regressors::{blocks, Regressors};
 use crate::error::Result;
 use crate::mixed::basis::dot;
-use crate::shard::{map_merge, Merge, BLOCK_ROWS};
+use crate::shard::{map_merge, BLOCK_ROWS};
 
-/// X'WX of the kept columns of all designs side by side.
+/// Weighted cross-products of the 2J designs.
 #[derive(Debug, Clone)]
 pub struct Gram {
-    /// Where the columns of each design begin.
-    starts: Vec<usize>,
-    products: DMatrix<f64>,
-}
-
-impl Merge for Gram {
-    fn merge(&mut self, other: Self) {
-        self.products += other.products;
-    }
+    /// X̃'WX̃ of all designs side by side.
+    scaled: DMatrix<f64>,
+    /// Where the columns of each design stand.
+    ranges: Vec<Range<usize>>,
+    /// T⁻¹ of each design.
+    inverses: Vec<DMatrix<f64>>,
 }
 
 impl Gram {
     /// The cross-products of `data`.
     ///
     /// # Errors
-    /// [`crate::Error::Numerical`] when there are no rows.
+    /// [`Error::Numerical`](crate::Error::Numerical) when there are no rows.
     pub fn of(data: &Data, layout: &Layout, threads: usize) -> Result<Self> {
-        let errors = layout.components();
         let size = layout.coefficients();
-        let kept = |component| layout.kept(component).iter().map(move |&k| (component, k));
-        let columns: Vec<(usize, usize)> = (0..errors).flat_map(kept).collect();
-        let mut sum = map_merge(data.n, threads, |rows| {
-            let mut products = DMatrix::zeros(size, size);
+        let ranges: Vec<Range<usize>> = (0..layout.components())
+            .map(|component| layout.range(component))
+            .collect();
+        let regressors: Vec<Regressors> = (0..layout.components())
+            .map(|component| Regressors::of(data, layout, component))
+            .collect();
+        let sum = map_merge(data.n, threads, |rows| {
+            let mut sum = DMatrix::zeros(size, size);
+            let mut columns = vec![0.0; size * BLOCK_ROWS];
             let mut weighted = vec![0.0; BLOCK_ROWS];
-            for rows in blocks(rows) {
-                for (l, &(component, column)) in columns.iter().enumerate() {
-                    let x = data.column(component, column, rows.clone());
-                    let weighted = &mut weighted[..rows.len()];
-                    let values = rows.clone().zip(x).map(|(i, x)| data.weight(i) * x);
-                    weighted.iter_mut().zip(values).for_each(|(to, x)| *to = x);
-                    for (k, &(component, column)) in columns.iter().enumerate().skip(l) {
-                        let x = data.column(component, column, rows.clone());
-                        products[(k, l)] += dot(x, weighted);
+            for block in blocks(rows) {
+                let height = block.len();
+                for (design, range) in regressors.iter().zip(&ranges) {
+                    design.block(block.clone(), &mut columns[range.start * height..]);
+                }
+                let column = |k: usize| &columns[k * height..][..height];
+                for b in 0..size {
+                    let weighted = &mut weighted[..height];
+                    weighted.copy_from_slice(column(b));
+                    if let Some(weights) = data.weights {
+                        let weights = &weights[block.clone()];
+                        weighted.iter_mut().zip(weights).for_each(|(x, w)| *x *= w);
+                    }
+                    for a in b..size {
+                        sum[(a, b)] += dot(column(a), weighted);
                     }
                 }
             }
-            let starts = (0..errors).map(|component| layout.range(component).start);
-            Ok(Gram {
-                starts: starts.chain([size]).collect(),
-                products,
-            })
-        })?;
-        crate::linalg::mirror(&mut sum.products);
-        Ok(sum)
+            Ok(sum)
+        });
+        let mut scaled = sum?;
+        crate::linalg::mirror(&mut scaled);
+        let inverses = regressors.iter().map(|design| {
+            let transform = &design.transform;
+            let mut inverse = DMatrix::identity(transform.nrows(), transform.nrows());
+            // T is upper triangular with a diagonal that is not zero.
+            transform.solve_upper_triangular_mut(&mut inverse);
+            inverse
+        });
+        Ok(Gram {
+            scaled,
+            ranges,
+            inverses: inverses.collect(),
+        })
     }
 
-    /// X_a'WX_b.
+    /// X̃_a'WX̃_b.
+    pub fn scaled(&self, a: usize, b: usize) -> DMatrix<f64> {
+        let (rows, columns) = (&self.ranges[a], &self.ranges[b]);
+        let size = (rows.len(), columns.len());
+        self.scaled
+            .view((rows.start, columns.start), size)
+            .into_owned()
+    }
+
+    /// X_a'WX_b of the kept columns.
     pub fn block(&self, a: usize, b: usize) -> DMatrix<f64> {
-        let size = |c: usize| self.starts[c + 1] - self.starts[c];
-        let at = (self.starts[a], self.starts[b]);
-        self.products.view(at, (size(a), size(b))).into_owned()
+        self.inverses[a].tr_mul(&self.scaled(a, b)) * &self.inverses[b]
     }
 }
 
@@ -79,7 +105,9 @@ mod tests {
         let data = example.data();
         let layout = Layout::of(&data).unwrap();
         let gram = Gram::of(&data, &layout, 1).unwrap();
-        let design = |c: usize| DMatrix::from_column_slice(n, example.designs[c].len() / n, &example.designs[c]);
+        let design = |c: usize| {
+            DMatrix::from_column_slice(n, example.designs[c].len() / n, &example.designs[c])
+        };
         for (a, b) in [(0, 0), (2, 1), (1, 2), (3, 3)] {
             let mut weighted = design(a);
             for (i, mut row) in weighted.row_iter_mut().enumerate() {
@@ -90,6 +118,6 @@ mod tests {
             assert!((&found - &expected).amax() < 1e-11 * (1.0 + expected.amax()));
         }
         let threads = Gram::of(&data, &layout, 3).unwrap();
-        assert_eq!(threads.products, gram.products);
+        assert_eq!(threads.scaled, gram.scaled);
     }
 }

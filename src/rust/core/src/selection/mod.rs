@@ -9,13 +9,16 @@ pub mod chains;
 pub mod coordinates;
 pub mod data;
 pub mod draws;
+pub mod em;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod expect;
 pub mod gibbs;
 pub mod gram;
+pub mod information;
 pub mod layout;
 pub mod louis;
+pub mod maximize;
 pub(crate) mod pattern;
 pub mod probit;
 pub(crate) mod regressors;
@@ -27,5 +30,7 @@ pub mod two_step;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};
+pub use em::SelectionModel;
 pub use expect::{expect, Statistics};
+pub use gram::Gram;
 pub use layout::{Layout, Parameters};

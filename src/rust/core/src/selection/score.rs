@@ -20,6 +20,7 @@ use super::coordinates::Coordinates;
 use super::data::Data;
 use super::expect::{expect, Statistics};
 use super::layout::{Layout, Parameters};
+use super::regressors::blocks;
 use crate::error::{Error, Result};
 use crate::linalg;
 use crate::mixed::basis::dot;
@@ -247,11 +248,10 @@ pub fn row_scores(
         };
         let mut scorer = Scorer::new(&posterior, at);
         let mut buffer = vec![0.0; k * BLOCK_ROWS];
-        for start in rows.clone().step_by(BLOCK_ROWS) {
-            let block = start..(start + BLOCK_ROWS).min(rows.end);
+        for block in blocks(rows.clone()) {
             scorer.scores(block.clone(), &mut buffer)?;
             for (to, from) in columns.iter_mut().zip(buffer.chunks_exact(BLOCK_ROWS)) {
-                let to = to[start - rows.start..].iter_mut().zip(block.clone());
+                let to = to[block.start - rows.start..].iter_mut().zip(block.clone());
                 to.zip(from)
                     .for_each(|((to, i), x)| *to = data.weight(i) * x);
             }
@@ -267,15 +267,6 @@ struct Nothing;
 
 impl Merge for Nothing {
     fn merge(&mut self, _: Self) {}
-}
-
-/// A sum of matrices.
-struct Sum(DMatrix<f64>);
-
-impl Merge for Sum {
-    fn merge(&mut self, other: Self) {
-        self.0 += other.0;
-    }
 }
 
 /// Σ w s s' over the scores s of the rows in the naturals, K × K.
@@ -296,8 +287,7 @@ pub fn outer_products(
         let mut scores = vec![0.0; k * BLOCK_ROWS];
         let mut weighted = vec![0.0; BLOCK_ROWS];
         let mut sum = DMatrix::zeros(k, k);
-        for start in rows.clone().step_by(BLOCK_ROWS) {
-            let block = start..(start + BLOCK_ROWS).min(rows.end);
+        for block in blocks(rows) {
             scorer.scores(block.clone(), &mut scores)?;
             for (b, column) in scores.chunks_exact(BLOCK_ROWS).enumerate() {
                 let column = column[..block.len()].iter().zip(block.clone());
@@ -311,9 +301,9 @@ pub fn outer_products(
                 }
             }
         }
-        Ok(Sum(sum))
+        Ok(sum)
     });
-    let mut sum = sum?.0;
+    let mut sum = sum?;
     linalg::mirror(&mut sum);
     Ok(sum)
 }
@@ -333,10 +323,9 @@ pub fn log_likelihoods(
     let mut logs = vec![0.0; data.n];
     let results = map_slices(data.n, threads, [&mut logs[..]], |rows, [to]| {
         let mut block = Block::new(data.equations);
-        for start in rows.clone().step_by(BLOCK_ROWS) {
-            let part = start..(start + BLOCK_ROWS).min(rows.end);
+        for part in blocks(rows.clone()) {
             posterior.moments(part.clone(), &mut block)?;
-            to[start - rows.start..][..part.len()]
+            to[part.start - rows.start..][..part.len()]
                 .copy_from_slice(&block.log_likelihood[..part.len()]);
         }
         Ok(())

@@ -1,5 +1,8 @@
 //! The exact path against formulas that are written independently, and against itself.
 
+mod em;
+mod information;
+mod invariance;
 mod likelihood;
 
 use nalgebra::DMatrix;
