@@ -171,6 +171,24 @@ impl<'a> Coordinates<'a> {
         })
     }
 
+    /// Large changes of the free coordinates: a residual standard deviation in a typical row, a factor of e of σ, and of
+    /// an entry of L's rows the length of its row.
+    pub(crate) fn units(&self, w: &[f64]) -> Vec<f64> {
+        let layout = self.layout;
+        let all = self.all(w);
+        let mut units = vec![1.0; layout.len()];
+        let sigmas = self.sigmas(&all);
+        for (component, sigma) in sigmas.iter().enumerate() {
+            units[layout.range(component)].fill(*sigma);
+        }
+        for i in 1..self.order.len() {
+            let row = self.entry(i, 0)..self.entry(i, 0) + i;
+            let length = all[row.clone()].iter().map(|z| z * z).sum::<f64>();
+            units[row].fill((1.0 + length).sqrt());
+        }
+        self.free().into_iter().map(|k| units[k]).collect()
+    }
+
     /// d naturals / d w, K × the number of free coordinates.
     pub fn jacobian(&self, w: &[f64]) -> DMatrix<f64> {
         let layout = self.layout;

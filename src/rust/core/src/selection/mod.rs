@@ -4,8 +4,10 @@
 //! Algorithm*, Theoretical Economics Letters 4. Row i has J outcomes y* = Xβ + ε and J latent selections
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
+mod ascent;
 pub(crate) mod block;
 pub mod chains;
+pub mod constrained;
 pub mod coordinates;
 pub mod data;
 pub mod draws;
@@ -13,20 +15,28 @@ pub mod em;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod expect;
+pub mod fit;
 pub mod gibbs;
 pub mod gram;
 pub mod information;
 pub mod layout;
 pub mod louis;
 pub mod maximize;
+pub mod modes;
 pub(crate) mod pattern;
 pub mod probit;
+pub mod profile;
 pub(crate) mod regressors;
+mod sample;
+mod scan;
 pub mod score;
+mod search;
 pub mod start;
+mod starts;
 #[cfg(test)]
 mod tests;
 pub mod two_step;
+mod verdict;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};

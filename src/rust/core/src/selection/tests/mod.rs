@@ -1,5 +1,6 @@
 //! The exact path against formulas that are written independently, and against itself.
 
+mod fit;
 mod em;
 mod information;
 mod invariance;
