@@ -3,6 +3,7 @@
 mod evaluate;
 mod fit;
 mod profile;
+mod conditional;
 pub mod read;
 mod two_step;
 mod write;
@@ -14,5 +15,6 @@ extendr_module! {
     use evaluate;
     use fit;
     use profile;
+    use conditional;
     use two_step;
 }

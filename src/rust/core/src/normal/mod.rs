@@ -2,6 +2,8 @@
 
 pub mod bivariate;
 pub mod gauss_legendre;
+mod ghk;
+mod lattice;
 pub mod orthant;
 mod plackett;
 mod ray;

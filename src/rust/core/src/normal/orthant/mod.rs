@@ -3,6 +3,7 @@
 //! Z ~ N(m, C) in J dimensions is known to have given signs: q∘Z > 0. An [`Orthant`] holds what depends on C and q alone,
 //! so that a pattern of selections makes one and its rows share it.
 
+mod many;
 mod one;
 mod three;
 mod two;
@@ -10,6 +11,8 @@ mod two;
 use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
+use crate::normal::ghk::Columns;
+use many::Many;
 use one::One;
 use three::Three;
 use two::Two;
@@ -36,11 +39,14 @@ enum Shape {
     One(One),
     Two(Two),
     Three(Box<Three>),
+    Many(Many),
 }
 
 /// Scratch memory; one for each thread serves every orthant.
 #[derive(Debug, Clone, Default)]
-pub struct Work {}
+pub struct Work {
+    columns: Columns,
+}
 
 impl Orthant {
     /// The orthant q∘Z > 0 of Z ~ N(·, C), C = `covariance` (J × J) and q = `signs` (J values, each 1 or -1).
@@ -64,10 +70,13 @@ impl Orthant {
             (1, _) => Shape::One(One::new(covariance[(0, 0)], signs[0])),
             (2, Integration::Exact) => Shape::Two(Two::new(covariance, signs)),
             (3, Integration::Exact) => Shape::Three(Box::new(Three::new(covariance, signs))),
-            _ => {
+            (_, &Integration::Ghk { points, seed }) => {
+                Shape::Many(Many::new(covariance, signs, points, seed)?)
+            }
+            (_, Integration::Exact) => {
                 return Err(Error::Argument {
                     argument: "integration",
-                    message: format!("{integration:?} does not serve {dimension} selections"),
+                    message: format!("is exact up to 3 selections, not for {dimension}"),
                 })
             }
         };
@@ -84,11 +93,11 @@ impl Orthant {
 
     /// log P(q∘Z > 0) where Z has mean `mean` (J values). `row` chooses the shift of [`Integration::Ghk`].
     pub fn log_probability(&self, mean: &[f64], row: u64, work: &mut Work) -> f64 {
-        let _ = (row, work);
         match &self.shape {
             Shape::One(one) => one.log_probability(mean[0]),
             Shape::Two(two) => two.log_probability(mean),
             Shape::Three(three) => three.log_probability(mean),
+            Shape::Many(many) => many.log_probability(mean, row, &mut work.columns),
         }
     }
 
@@ -102,11 +111,13 @@ impl Orthant {
         expectation: &mut [f64],
         covariance: &mut [f64],
     ) -> f64 {
-        let _ = (row, work);
         match &self.shape {
             Shape::One(one) => one.moments(mean[0], expectation, covariance),
             Shape::Two(two) => two.moments(mean, expectation, covariance),
             Shape::Three(three) => three.moments(mean, expectation, covariance),
+            Shape::Many(many) => {
+                many.moments(mean, row, &mut work.columns, expectation, covariance)
+            }
         }
     }
 }

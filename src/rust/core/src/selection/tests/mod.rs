@@ -1,7 +1,7 @@
 //! The exact path against formulas that are written independently, and against itself.
 
-mod fit;
 mod em;
+mod fit;
 mod information;
 mod invariance;
 mod likelihood;
