@@ -38,10 +38,11 @@ people <- local({
   function() {
     if (is.null(data)) {
       set.seed(20)
-      data <<- simulate_mssm(400)
-      data$group <<- factor(rep_len(c("a", "b", "c"), 400))
-      data$id <<- rep_len(1:50, 400)
-      data$times <<- rep_len(1:3, 400)
+      data <<- transform(
+        simulate_mssm(400),
+        group = factor(rep_len(c("a", "b", "c"), 400)), id = rep_len(1:50, 400),
+        times = rep_len(1:3, 400)
+      )
     }
     data
   }
