@@ -115,11 +115,7 @@ data_clone <- function(formula, data = NULL, family = stats::gaussian(),
   here <- rlang::current_env()
   caller <- rlang::caller_env()
   check_no_dots(..., call = here)
-  if (missing(formula)) {
-    abort_argument(
-      "formula", "is missing.", c(i = "Write `response ~ predictors + (1 | group)`."), here
-    )
-  }
+  check_formula_given(missing(formula), here)
   check_control(control, here)
   sampler <- match_choice("sampler", here)
   clones <- check_clones(clones, here)

@@ -21,7 +21,7 @@
 #' [plot()][plot.ember_mixed]; [VarCorr()][VarCorr.ember_mixed] and [ranef()][ranef.ember_mixed];
 #' [predict()][predict.ember_lmm]; [confint() and profile()][confint.ember_mixed], [bootstrap()];
 #' [ranova()], [drop1()][drop1.ember_mixed] and [conditional_aic()];
-#' [influence()][influence.ember_mixed]; [simulate()][simulate.ember_lmm] and [refit()]; [getME()];
+#' [influence()][influence.ember_mixed]; [simulate()][simulate.ember_mixed] and [refit()]; [getME()];
 #' [convergence()]; [as_merMod()].
 #'
 #' ## What to do with a mixture

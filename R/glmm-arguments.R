@@ -1,11 +1,7 @@
 # The arguments that glmm() has and lmm() has not, checked.
 
 check_glmm_given <- function(no_formula, no_family, call) {
-  if (no_formula) {
-    abort_argument(
-      "formula", "is missing.", c(i = "Write `response ~ predictors + (1 | group)`."), call
-    )
-  }
+  check_formula_given(no_formula, call)
   if (no_family) {
     abort_argument(
       "family", "is missing.",

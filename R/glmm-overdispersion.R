@@ -20,7 +20,7 @@
 #' @param fit A fit of [glmm()].
 #' @returns An object of class `ember_overdispersion`, a list with `chisq`, `df`, `ratio` (their
 #'   quotient), `p_value` (of more variation than the family has) and `words`, what they mean.
-#' @seealso [glmm()]; [simulate()][simulate.ember_glmm] with package DHARMa for a closer look.
+#' @seealso [glmm()]; [simulate()][simulate.ember_mixed] with package DHARMa for a closer look.
 #' @export
 #' @examples
 #' fit <- glmm(count ~ spray + (1 | block), family = poisson(),

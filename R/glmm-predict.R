@@ -20,7 +20,7 @@
 #' @param type `"link"`: the linear predictor; `"response"`: the mean (a probability for binomial
 #'   models).
 #' @param interval `"none"` or `"confidence"`. New observations are what
-#'   [simulate()][simulate.ember_glmm] draws.
+#'   [simulate()][simulate.ember_mixed] draws.
 #' @returns A named vector; with an interval a matrix with columns `fit`, `lwr` and `upr`; with
 #'   `se.fit` a list with `fit` (either of these), `se.fit`, `df` and `residual.scale`.
 #' @examples

@@ -1,61 +1,18 @@
 # New responses from a generalized linear mixed model.
 
-#' Simulate responses of a generalized linear mixed model
-#'
-#' New responses from the fitted model: with new random effects (the default), or with those of the
-#' fit.
-#'
-#' @inheritParams simulate.ember_lmm
-#' @param object A fit of [glmm()].
-#' @param re.form Random effects to keep at their conditional modes: `NA` (none), `NULL` (all) or a
-#'   formula with some; the others are drawn.
-#' @returns A data frame with columns `sim_1`, `sim_2`, ..., in the form of the response that was
-#'   fitted: counts, numbers, 0/1, a factor, proportions, or matrices of successes and failures.
-#'   Attribute `seed` is the state of the random number generator before.
-#' @details Rows of `newdata` have the number of trials 1, unless the response is `cbind(success,
-#'   failure)` of variables that are in it, or `weights` can be evaluated in it. Prior weights of
-#'   other families have no meaning for a single draw, and are not used.
-#' @examples
-#' data <- transform(InsectSprays, block = factor(rep(1:12, 6)))
-#' fit <- glmm(count ~ spray + (1 | block), data = data, family = poisson())
-#' head(simulate(fit, nsim = 2, seed = 1))
-#' @export
-simulate.ember_glmm <- function(object, nsim = 1, seed = NULL,
-                                use.u = FALSE, # nolint: object_name_linter.
-                                re.form = NA, # nolint: object_name_linter.
-                                newdata = NULL,
-                                allow.new.levels = FALSE, # nolint: object_name_linter.
-                                na.action = stats::na.pass, ...) { # nolint: object_name_linter.
-  call <- rlang::current_env()
-  nsim <- check_count(nsim, "nsim", 1e6, call)
-  if (!missing(use.u)) {
-    if (!missing(re.form)) {
-      abort_argument("use.u", "and `re.form` say the same; give only one.", NULL, call)
-    }
-    re.form <- if (use.u) NULL else NA # nolint: object_name_linter.
-  }
-  if (!is.null(seed)) {
-    before <- generator_state()
-    on.exit(assign(".Random.seed", before, envir = globalenv()))
-    set.seed(seed)
-  }
-  state <- generator_state()
-  chosen <- selected_effects(object, re.form, call)
-  rows <- simulation_rows(object, newdata, chosen, na.action, allow.new.levels, call)
-  weights <- simulation_weights(object, rows, newdata)
+# Responses with the linear predictors `eta`, a column each, in the form of the fit's response.
+generalized_responses <- function(fit, rows, eta, nsim, newdata) {
+  weights <- simulation_weights(fit, rows, newdata)
   n <- nrow(rows$x)
-  eta <- predicted_values(object, rows, FALSE) + drawn_effects(object, rows, nsim)
-  mu <- matrix(object$family$linkinv(as.vector(eta)), n, nsim)
-  draws <- lapply(seq_len(nsim), function(j) draw_response(object, mu[, j], weights))
-  form <- response_form(object)
-  columns <- lapply(draws, function(y) {
-    shaped <- form(y, weights)
+  mu <- matrix(fit$family$linkinv(as.vector(eta)), n, nsim)
+  form <- response_form(fit)
+  columns <- lapply(seq_len(nsim), function(j) {
+    shaped <- form(draw_response(fit, mu[, j], weights), weights)
     stats::napredict(rows$na_action, shaped)
   })
   names(columns) <- paste0("sim_", seq_len(nsim))
   names <- names(stats::napredict(rows$na_action, stats::setNames(numeric(n), rows$names)))
-  simulated <- structure(columns, class = "data.frame", row.names = names)
-  structure(simulated, na.action = rows$na_action, seed = state)
+  structure(columns, class = "data.frame", row.names = names)
 }
 
 # Numbers of trials, or prior weights, of the rows to draw; those of new rows where they are known.

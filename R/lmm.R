@@ -123,11 +123,7 @@ lmm <- function(formula, data = NULL, REML = TRUE, # nolint: object_name_linter.
   here <- rlang::current_env()
   caller <- rlang::caller_env()
   check_no_dots(..., call = here)
-  if (missing(formula)) {
-    abort_argument(
-      "formula", "is missing.", c(i = "Write `response ~ predictors + (1 | group)`."), here
-    )
-  }
+  check_formula_given(missing(formula), here)
   if (!is_flag(REML)) abort_argument("REML", "must be TRUE or FALSE.", NULL, here)
   method <- match_choice("method", here)
   check_control(control, here)

@@ -14,7 +14,7 @@
 #' @param type For `get_predict()` the scale, `"response"` or `"link"`; for
 #'   `getSimulations()`, `"normal"` (a matrix) or `"refit"` (a data frame).
 #' @param ... Passed on to [predict()][predict.ember_lmm] (such as `re.form = NA` for predictions
-#'   without random effects) or [simulate()][simulate.ember_lmm].
+#'   without random effects) or [simulate()][simulate.ember_mixed].
 #' @returns What the packages ask for.
 #' @examplesIf requireNamespace("effects", quietly = TRUE)
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)

@@ -30,3 +30,11 @@ mixed_model <- function(formula, data, quoted, na_action, contrasts, caller, cal
 
 # In the form of check_known_variances().
 nothing_known <- list(sigma = NULL, term = integer(), index = integer(), sd = double())
+
+check_formula_given <- function(missing, call) {
+  if (missing) {
+    abort_argument(
+      "formula", "is missing.", c(i = "Write `response ~ predictors + (1 | group)`."), call
+    )
+  }
+}

@@ -9,7 +9,7 @@
 #' @param object,x A fit of [lmm()] or, but for `refitML()`, [glmm()].
 #' @param newresp A response with a value for each row of the fit (or for each row of the data, if
 #'   rows with missing values were left out), in any form that the family takes; or a data frame
-#'   with one such column, as [simulate()][simulate.ember_lmm] returns. By default the response of
+#'   with one such column, as [simulate()][simulate.ember_mixed] returns. By default the response of
 #'   the fit.
 #' @param formula. Changes of the formula, as in [update.formula()].
 #' @param evaluate Evaluate the new call, or return it?

@@ -1,11 +1,12 @@
 # New responses from a fitted mixed model, and fits to new responses.
 
-#' Simulate responses of a linear mixed model
+#' Simulate responses of a mixed model
 #'
 #' New responses from the fitted model: with new random effects (the default), or with those of the
-#' fit. With the same seed and without weights the numbers are those of lme4, up to rounding.
+#' fit. For [lmm()], with the same seed and without weights, the numbers are those of lme4, up to
+#' rounding.
 #'
-#' @param object A fit of [lmm()].
+#' @param object A fit of [lmm()] or [glmm()].
 #' @param nsim Number of responses.
 #' @param seed `NULL`, to go on with R's random numbers, or a seed for [set.seed()].
 #' @param use.u Keep all random effects at their conditional modes? The same as `re.form = NULL`.
@@ -15,19 +16,30 @@
 #' @param allow.new.levels Allow levels that are not in the fit? Their effects are drawn too.
 #' @param na.action What to do with missing values in `newdata`.
 #' @param ... Not used.
-#' @returns A data frame with columns `sim_1`, `sim_2`, ...; attribute `seed` is the state of the
-#'   random number generator before.
-#' @details Residuals of a row with prior weight w have the variance \eqn{\sigma^2 / w}.
+#' @returns A data frame with columns `sim_1`, `sim_2`, ..., for [glmm()] in the form of the
+#'   response that was fitted: counts, numbers, 0/1, a factor, proportions, or matrices of successes
+#'   and failures. Attribute `seed` is the state of the random number generator before.
+#' @details Residuals of [lmm()] in a row with prior weight w have the variance
+#'   \eqn{\sigma^2 / w}.
+#'
+#'   Rows of `newdata` for [glmm()] have the number of trials 1, unless the response is
+#'   `cbind(success, failure)` of variables that are in it, or `weights` can be evaluated in it.
+#'   Prior weights of families other than the binomial have no meaning for a single draw, and are
+#'   not used.
 #' @examples
 #' fit <- lmm(score ~ Machine + (1 | Worker), data = nlme::Machines)
 #' head(simulate(fit, nsim = 2, seed = 1))
+#'
+#' data <- transform(InsectSprays, block = factor(rep(1:12, 6)))
+#' fit <- glmm(count ~ spray + (1 | block), data = data, family = poisson())
+#' head(simulate(fit, nsim = 2, seed = 1))
 #' @export
-simulate.ember_lmm <- function(object, nsim = 1, seed = NULL,
-                               use.u = FALSE, # nolint: object_name_linter.
-                               re.form = NA, # nolint: object_name_linter.
-                               newdata = NULL,
-                               allow.new.levels = FALSE, # nolint: object_name_linter.
-                               na.action = stats::na.pass, ...) { # nolint: object_name_linter.
+simulate.ember_mixed <- function(object, nsim = 1, seed = NULL,
+                                 use.u = FALSE, # nolint: object_name_linter.
+                                 re.form = NA, # nolint: object_name_linter.
+                                 newdata = NULL,
+                                 allow.new.levels = FALSE, # nolint: object_name_linter.
+                                 na.action = stats::na.pass, ...) { # nolint: object_name_linter.
   call <- rlang::current_env()
   nsim <- check_count(nsim, "nsim", 1e6, call)
   if (!missing(use.u)) {
@@ -45,11 +57,20 @@ simulate.ember_lmm <- function(object, nsim = 1, seed = NULL,
   chosen <- selected_effects(object, re.form, call)
   rows <- simulation_rows(object, newdata, chosen, na.action, allow.new.levels, call)
   values <- predicted_values(object, rows, FALSE) + drawn_effects(object, rows, nsim)
-  n <- nrow(rows$x)
-  values <- values + residual_deviation(object, rows) * matrix(stats::rnorm(n * nsim), n)
-  dimnames(values) <- list(rows$names, paste0("sim_", seq_len(nsim)))
-  simulated <- as.data.frame(stats::napredict(rows$na_action, values))
+  simulated <- if (inherits(object, "ember_glmm")) {
+    generalized_responses(object, rows, values, nsim, newdata)
+  } else {
+    gaussian_responses(object, rows, values, nsim)
+  }
   structure(simulated, na.action = rows$na_action, seed = state)
+}
+
+# Responses about their means, a column each.
+gaussian_responses <- function(fit, rows, values, nsim) {
+  n <- nrow(rows$x)
+  values <- values + residual_deviation(fit, rows) * matrix(stats::rnorm(n * nsim), n)
+  dimnames(values) <- list(rows$names, paste0("sim_", seq_len(nsim)))
+  as.data.frame(stats::napredict(rows$na_action, values))
 }
 
 # Rows with the levels of all terms: those of new levels get numbers of their own.

@@ -1,9 +1,9 @@
 //! Multivariate sample selection for R: `ember_core::selection` behind named lists.
 
-mod evaluate;
-mod fit;
-mod profile;
 mod conditional;
+mod likelihood;
+mod maximum_likelihood;
+mod profile_likelihood;
 pub mod read;
 mod two_step;
 mod write;
@@ -12,9 +12,9 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod selection;
-    use evaluate;
-    use fit;
-    use profile;
     use conditional;
+    use likelihood;
+    use maximum_likelihood;
+    use profile_likelihood;
     use two_step;
 }

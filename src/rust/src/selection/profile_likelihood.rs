@@ -82,7 +82,7 @@ fn mssm_constrained(rows: List, constraint: &str, start: Robj, control: List) ->
 }
 
 extendr_module! {
-    mod profile;
+    mod profile_likelihood;
     fn mssm_profile;
     fn mssm_constrained;
 }

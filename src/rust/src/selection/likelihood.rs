@@ -91,7 +91,7 @@ fn mssm_log_likelihood(rows: List, at: List, control: List) -> Result<Vec<f64>> 
 }
 
 extendr_module! {
-    mod evaluate;
+    mod likelihood;
     fn mssm_scores;
     fn mssm_information;
     fn mssm_log_likelihood;

@@ -35,6 +35,6 @@ fn mssm_fit(rows: List, start: Robj, search: bool, control: List) -> Result<List
 }
 
 extendr_module! {
-    mod fit;
+    mod maximum_likelihood;
     fn mssm_fit;
 }
