@@ -33,7 +33,7 @@ heckman_information <- function(parameters, fit) {
 }
 
 # Data with a group, clusters and weights.
-people <- local({
+workers <- local({
   data <- NULL
   function() {
     if (is.null(data)) {
@@ -51,19 +51,7 @@ people <- local({
 one_equation <- local({
   fit <- NULL
   function() {
-    if (is.null(fit)) fit <<- mssm(y1 ~ x1 + group, s1 ~ x1 + z1, data = people())
-    fit
-  }
-})
-
-two_equations <- local({
-  fit <- NULL
-  function() {
-    if (is.null(fit)) {
-      set.seed(21)
-      households <- simulate_mssm(300, equations = 2)
-      fit <<- mssm(list(y1 ~ x1, y2 ~ x1), list(s1 ~ x1 + z1, s2 ~ x1 + z2), data = households)
-    }
+    if (is.null(fit)) fit <<- mssm(y1 ~ x1 + group, s1 ~ x1 + z1, data = workers())
     fit
   }
 })

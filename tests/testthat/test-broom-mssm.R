@@ -1,5 +1,5 @@
 test_that("tidy() has a row per parameter, as coef() and vcov() have them", {
-  fit <- two_equations()
+  fit <- households_fit()
   table <- as.data.frame(tidy(fit))
   expect_identical(
     names(table),
@@ -44,7 +44,7 @@ test_that("glance() is one row", {
 
 test_that("augment() adds predictions to the data", {
   fit <- one_equation()
-  table <- as.data.frame(augment(fit, people()))
+  table <- as.data.frame(augment(fit, workers()))
   expect_identical(nrow(table), 400L)
   expect_equal(table$.fitted, as.vector(predict(fit, type = "outcome")))
   index <- drop(fit$rows$selection[[1L]] %*% fit$coefficients$s1)
@@ -54,9 +54,9 @@ test_that("augment() adds predictions to the data", {
     table$.selected, table$.fitted + omega[1L, 2L] * dnorm(index) / pnorm(index), tolerance = 1e-8
   )
   expect_equal(table$.resid, table$y1 - table$.selected)
-  new <- as.data.frame(augment(fit, newdata = people()[1:3, ]))
+  new <- as.data.frame(augment(fit, newdata = workers()[1:3, ]))
   expect_equal(new$.selected, table$.selected[1:3])
   expect_null(new$.resid)
-  two <- as.data.frame(augment(two_equations()))
+  two <- as.data.frame(augment(households_fit()))
   expect_true(all(c(".fitted_y2", ".selected_y2", ".prob_s2", ".resid_y2") %in% names(two)))
 })

@@ -28,7 +28,7 @@ test_that("terms have Wald tests of all their coefficients", {
   error <- sqrt(vcov(fit, type = "HC0")["s1:z1", "s1:z1"])
   expect_equal(robust["s1:z1", "Chisq"], (coef(fit)[["s1:z1"]] / error)^2)
   expect_output(print(robust), "sandwich")
-  expect_equal(nrow(anova(two_equations())), 6L)
+  expect_equal(nrow(anova(households_fit())), 6L)
 })
 
 test_that("comparisons that say nothing are refused", {
@@ -36,7 +36,7 @@ test_that("comparisons that say nothing are refused", {
   refused <- function(code, words) {
     expect_error(code, words, class = "ember_error_argument")
   }
-  refused(anova(fit, lm(y1 ~ x1, people())), "fits of `mssm\\(\\)`")
+  refused(anova(fit, lm(y1 ~ x1, workers())), "fits of `mssm\\(\\)`")
   refused(anova(fit, fit), "numbers of parameters")
   refused(anova(fit, update(fit, subset = x1 < 1, outcome = . ~ . - group)), "same rows")
   refused(anova(fit, update(fit, outcome = y1 ~ x1)  |> update(outcome = . ~ z1)), "nested")

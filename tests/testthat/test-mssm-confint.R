@@ -58,7 +58,7 @@ test_that("profile intervals end where the held likelihood has fallen by the qua
 })
 
 test_that("the profile of two equations has its own correlations", {
-  fit <- two_equations()
+  fit <- households_fit()
   curve <- profile(fit, "rho(y1,s1)")
   expect_identical(levels(droplevels(curve$.par)), "rho(y1,s1)")
   # On the curve the log-likelihood is the one that zeta says.

@@ -5,11 +5,11 @@ test_that("exclusion restrictions are found and tested", {
   error <- sqrt(vcov(fit)["s1:z1", "s1:z1"])
   expect_equal(table$chisq, (coef(fit)[["s1:z1"]] / error)^2)
   expect_equal(table$df, 1L)
-  probit <- glm(s1 ~ x1 + z1, binomial("probit"), people())
-  chosen <- people()$s1 == 1
+  probit <- glm(s1 ~ x1 + z1, binomial("probit"), workers())
+  chosen <- workers()$s1 == 1
   index <- predict(probit)[chosen]
   ratio <- dnorm(index) / pnorm(index)
-  share <- summary(lm(ratio ~ x1 + group, people()[chosen, ]))$r.squared
+  share <- summary(lm(ratio ~ x1 + group, workers()[chosen, ]))$r.squared
   expect_equal(table$r_squared, share, tolerance = 1e-6)
   expect_equal(table$condition, sqrt((1 + sqrt(share)) / (1 - sqrt(share))), tolerance = 1e-5)
   # Nothing to say.
@@ -17,7 +17,7 @@ test_that("exclusion restrictions are found and tested", {
 })
 
 test_that("the summary says where there is none, or a weak one", {
-  data <- people()
+  data <- workers()
   none <- mssm(y1 ~ x1, s1 ~ x1, data)
   expect_identical(exclusion_restrictions(none)$excluded[[1L]], character())
   expect_match(exclusion_words(none), "`s1` has no exclusion restriction", all = FALSE)

@@ -1,7 +1,7 @@
 # Package marginaleffects need not be installed: these are the methods that it calls.
 
 test_that("coefficients go out and come back", {
-  fit <- two_equations()
+  fit <- households_fit()
   estimates <- get_coef.ember_mssm(fit)
   expect_identical(estimates, coef(fit))
   moved <- set_coef.ember_mssm(fit, estimates + 0.01)
@@ -15,7 +15,7 @@ test_that("coefficients go out and come back", {
 })
 
 test_that("predictions move with the coefficients", {
-  fit <- two_equations()
+  fit <- households_fit()
   new <- fit$frame[1:5, ]
   both <- get_predict.ember_mssm(fit, new)
   expect_identical(both$group, rep(c("y1", "y2"), each = 5L))

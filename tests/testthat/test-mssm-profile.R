@@ -42,16 +42,7 @@ test_that("a fit below its profile says so", {
 })
 
 test_that("the other mode of Mroz's wages is seen from the textbook one", {
-  skip_if_not_installed("AER")
-  data <- new.env()
-  utils::data("PSID1976", package = "AER", envir = data)
-  data <- data$PSID1976
-  data$kids <- data$youngkids + data$oldkids > 0
-  data$wage[data$participation == "no"] <- NA
-  fit <- suppressWarnings(mssm(
-    wage ~ experience + I(experience^2) + education + city,
-    participation ~ age + I(age^2) + fincome + kids + education, data
-  ))
+  fit <- suppressWarnings(mroz_fit())
   textbook <- modes(fit, which.min(abs(modes(fit)$loglik + 1581.2577)))
   limits <- confint(textbook, "rho(wage,participation)", method = "profile")
   expect_true(limits[[1L]] < -0.1319 && limits[[2L]] > -0.1319)

@@ -2,7 +2,7 @@
 
 test_that("without selection the likelihood is a probit and a regression", {
   fit <- one_equation()
-  data <- people()
+  data <- workers()
   probit <- glm(s1 ~ x1 + z1, binomial("probit"), data)
   regression <- lm(y1 ~ x1 + group, data, subset = s1 == 1)
   null <- as.numeric(logLik(probit)) + as.numeric(logLik(regression))
@@ -23,7 +23,7 @@ test_that("the Wald test is a quadratic form on the scale of Fisher's z", {
     test <- selection_test(fit, "Wald", type = type)
     expect_equal(test$statistic, c(Wald = (atanh(rho) / error)^2), tolerance = 1e-10)
   }
-  two <- two_equations()
+  two <- households_fit()
   names <- c("rho(y1,s1)", "rho(y1,s2)", "rho(y2,s1)", "rho(y2,s2)")
   rho <- coef(two)[names]
   scaled <- vcov(two)[names, names] / tcrossprod(1 - rho^2)
@@ -37,7 +37,7 @@ test_that("the Wald test is a quadratic form on the scale of Fisher's z", {
 test_that("the score test is that of the derivatives at the restricted estimates", {
   skip_if_not_installed("numDeriv")
   fit <- one_equation()
-  data <- people()
+  data <- workers()
   regression <- lm(y1 ~ x1 + group, data, subset = s1 == 1)
   probit <- glm(s1 ~ x1 + z1, binomial("probit"), data, control = list(epsilon = 1e-14))
   null <- c(coef(regression), coef(probit), sqrt(mean(residuals(regression)^2)), 0)
@@ -54,7 +54,7 @@ test_that("the score test is that of the derivatives at the restricted estimates
 })
 
 test_that("independent equations are separate fits", {
-  fit <- two_equations()
+  fit <- households_fit()
   frame <- fit$frame
   alone <- list(mssm(y1 ~ x1, s1 ~ x1 + z1, frame), mssm(y2 ~ x1, s2 ~ x1 + z2, frame))
   sum <- alone[[1L]]$loglik + alone[[2L]]$loglik
@@ -84,7 +84,7 @@ test_that("independent equations are separate fits", {
 
 test_that("two equations without selection: outcomes and selections have likelihoods of their own", {
   skip_if_not_installed("mvtnorm")
-  fit <- two_equations()
+  fit <- households_fit()
   null <- unselected_fit(fit, NULL)
   omega <- null$parameters$omega
   expect_true(all(omega[1:2, 3:4] == 0))
@@ -122,7 +122,7 @@ test_that("two equations without selection: outcomes and selections have likelih
 test_that("tests that say nothing are refused", {
   fit <- one_equation()
   expect_error(selection_test(fit, of = "equations"), class = "ember_error_argument")
-  expect_error(selection_test(lm(y1 ~ x1, people())), class = "ember_error_argument")
+  expect_error(selection_test(lm(y1 ~ x1, workers())), class = "ember_error_argument")
   two_step <- update(fit, method = "two-step")
   expect_error(selection_test(two_step), class = "ember_error_unsupported")
   lower <- fit

@@ -30,7 +30,7 @@ test_that("sandwiches are those computed by hand", {
   expect_equal(
     plain(vcov(fit, type = "HC0")), bread %*% crossprod(scores) %*% bread, tolerance = 1e-5
   )
-  id <- people()$id
+  id <- workers()$id
   sums <- apply(scores, 2L, tapply, id, sum)
   clustered <- 50 / 49 * bread %*% crossprod(sums) %*% bread
   expect_equal(plain(vcov(fit, type = "cluster", cluster = id)), clustered, tolerance = 1e-5)
@@ -44,7 +44,7 @@ test_that("package sandwich works on fits", {
   skip_if_not_installed("sandwich")
   fit <- one_equation()
   expect_equal(plain(sandwich::sandwich(fit)), plain(vcov(fit, type = "HC0")), tolerance = 1e-10)
-  id <- people()$id
+  id <- workers()$id
   expect_equal(
     plain(sandwich::vcovCL(fit, cluster = id)), plain(vcov(fit, cluster = id)), tolerance = 1e-10
   )
@@ -53,7 +53,7 @@ test_that("package sandwich works on fits", {
 })
 
 test_that("a weight is a number of rows, but not in a sandwich", {
-  data <- people()
+  data <- workers()
   weighted <- mssm(y1 ~ x1, s1 ~ x1 + z1, data, weights = times)
   repeated <- mssm(y1 ~ x1, s1 ~ x1 + z1, data[rep(seq_len(400), data$times), ])
   expect_equal(coef(weighted), coef(repeated), tolerance = 1e-6)
@@ -72,7 +72,7 @@ test_that("a weight is a number of rows, but not in a sandwich", {
 })
 
 test_that("components are parts of the whole", {
-  fit <- two_equations()
+  fit <- households_fit()
   all <- vcov(fit)
   expect_identical(dimnames(all), list(names(coef(fit)), names(coef(fit))))
   for (component in c("outcome", "selection", "error")) {
@@ -84,16 +84,16 @@ test_that("components are parts of the whole", {
 })
 
 test_that("scores of two equations add up to zero, and their products give standard errors", {
-  fit <- two_equations()
+  fit <- households_fit()
   scores <- estfun.ember_mssm(fit)
-  expect_identical(dim(scores), c(300L, length(coef(fit))))
+  expect_identical(dim(scores), c(500L, length(coef(fit))))
   expect_lt(max(abs(colSums(scores)) * sqrt(diag(vcov(fit)))), 1e-3)
   ratio <- sqrt(diag(vcov(fit, type = "opg")) / diag(vcov(fit)))
   expect_true(all(ratio > 0.5 & ratio < 2))
 })
 
 test_that("columns that were left out have no row", {
-  data <- transform(people(), twice = 2 * x1)
+  data <- transform(workers(), twice = 2 * x1)
   fit <- suppressMessages(mssm(y1 ~ x1 + twice, s1 ~ x1 + z1, data))
   expect_identical(rownames(vcov(fit)), names(coef(fit))[!is.na(coef(fit))])
   expect_identical(dim(vcov(fit, type = "HC0")), dim(vcov(fit)))
@@ -102,7 +102,7 @@ test_that("columns that were left out have no row", {
 })
 
 test_that("a two-step fit has the corrected covariance of each equation, and no more", {
-  fit <- mssm(y1 ~ x1, s1 ~ x1 + z1, people(), method = "two-step")
+  fit <- mssm(y1 ~ x1, s1 ~ x1 + z1, workers(), method = "two-step")
   covariance <- vcov(fit)
   own <- paste0("y1:", c("(Intercept)", "x1"))
   expect_equal(plain(covariance[own, own]), fit$two_step[[1L]]$vcov_outcome[1:2, 1:2])
