@@ -32,7 +32,7 @@
 #' )
 #' modes(fit)
 #' # The one in the textbooks
-#' modes(fit, 2)
+#' modes(fit, 3)
 modes <- function(fit, which = NULL) {
   call <- rlang::current_env()
   if (!inherits(fit, "ember_mssm")) {

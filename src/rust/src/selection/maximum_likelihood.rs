@@ -4,7 +4,7 @@ use ember_core::selection::fit::{self, Plan};
 use ember_core::selection::Layout;
 use extendr_api::prelude::*;
 
-use super::read::{integration, parameters, RowsList};
+use super::read::{self, integration, RowsList};
 use super::write;
 use crate::convert::{settings, Result};
 use crate::fields::Fields;
@@ -18,8 +18,7 @@ fn mssm_fit(rows: List, start: Robj, search: bool, control: List) -> Result<List
     let rows = RowsList::read(&rows)?;
     let data = rows.data()?;
     let layout = Layout::of(&data)?;
-    let start = start.as_list();
-    let start = start.map(|start| parameters(&start, &layout)).transpose()?;
+    let start = read::start(&start, &layout)?;
     let how = integration(&control, data.equations)?;
     let plan = Plan {
         start: start.as_ref(),

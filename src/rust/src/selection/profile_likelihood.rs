@@ -8,7 +8,7 @@ use ember_core::selection::Layout;
 use ember_core::Error;
 use extendr_api::prelude::*;
 
-use super::read::{integration, parameters, RowsList};
+use super::read::{self, integration, parameters, RowsList};
 use super::write;
 use crate::convert::{settings, Result};
 use crate::fields::Fields;
@@ -65,8 +65,7 @@ fn mssm_constrained(rows: List, constraint: &str, start: Robj, control: List) ->
     let rows = RowsList::read(&rows)?;
     let data = rows.data()?;
     let layout = Layout::of(&data)?;
-    let start = start.as_list();
-    let start = start.map(|start| parameters(&start, &layout)).transpose()?;
+    let start = read::start(&start, &layout)?;
     let how = integration(&control, data.equations)?;
     let plan = Plan {
         start: start.as_ref(),

@@ -118,6 +118,19 @@ pub fn parameters(list: &List, layout: &Layout) -> Result<Parameters> {
     })
 }
 
+/// Parameters, or none where R says NULL.
+///
+/// # Errors
+/// As [`parameters`].
+pub fn start(given: &Robj, layout: &Layout) -> Result<Option<Parameters>> {
+    if given.is_null() {
+        return Ok(None);
+    }
+    let list = given.as_list();
+    let list = list.ok_or_else(|| wrong("start", "must be a list of parameters"))?;
+    parameters(&list, layout).map(Some)
+}
+
 /// How orthants of `equations` dimensions are integrated: exactly up to three, else by `control$points` points.
 ///
 /// # Errors

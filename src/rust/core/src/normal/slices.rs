@@ -3,6 +3,8 @@
 //!
 //! Slow beside [`Trivariate`](super::trivariate::Trivariate), but right in the tails and near singular matrices.
 
+use std::cell::Cell;
+
 use super::bivariate::{Bivariate, Quadrant};
 use super::trivariate::others;
 
@@ -19,6 +21,11 @@ const NEAR: f64 = 0.05;
 /// A panel is halved until two rules agree to this share of the whole; the better rule then has far less error.
 const AGREEMENT: f64 = 1e-9;
 const HALVINGS: usize = 24;
+/// No more panels are halved than this, whatever the agreement.
+const MOST_HALVED: usize = 400;
+
+/// Units in the last place of a log density that rounding may cost.
+const ROUNDING: f64 = 16.0 * f64::EPSILON;
 
 /// Partial correlations are held off ±1.
 const LARGEST: f64 = 1.0 - f64::EPSILON;
@@ -108,6 +115,8 @@ struct Ray<'a> {
     corner: [f64; 3],
     /// The slice at the mode, whose density is the unit of `Sums` and whose means are their origin.
     mode: Slice,
+    agreement: f64,
+    halved: Cell<usize>,
 }
 
 impl Slices {
@@ -140,6 +149,8 @@ impl Slices {
             slices: self,
             corner,
             mode,
+            agreement: AGREEMENT + ROUNDING * mode.log_density.abs(),
+            halved: Cell::new(0),
         };
         let sums = ray.integrate(slope, curvature);
         let mean = sums.first.map(|value| value / sums.mass);
@@ -289,7 +300,9 @@ impl Ray<'_> {
             }
         }
         let differ = (sums.mass - coarse).abs();
-        if halvings > 0 && differ > AGREEMENT * (total.mass + sums.mass) {
+        let may_halve = halvings > 0 && self.halved.get() < MOST_HALVED;
+        if may_halve && differ > self.agreement * (total.mass + sums.mass) {
+            self.halved.set(self.halved.get() + 1);
             self.panel(low, centre, halvings - 1, total);
             self.panel(centre, high, halvings - 1, total);
         } else {
