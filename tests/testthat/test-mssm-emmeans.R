@@ -23,5 +23,5 @@ test_that("an equation can be chosen", {
   fit <- households_fit()
   means <- as.data.frame(emmeans::emmeans(fit, "x1", equation = "y2", at = list(x1 = 2)))
   expect_equal(means$emmean, sum(fit$coefficients$y2 * c(1, 2)), tolerance = 1e-8)
-  expect_error(emmeans::emmeans(fit, "x1", equation = 3), class = "ember_error_argument")
+  expect_error(recover_data.ember_mssm(fit, equation = 3), class = "ember_error_argument")
 })

@@ -5,7 +5,7 @@ test_that("exclusion restrictions are found and tested", {
   error <- sqrt(vcov(fit)["s1:z1", "s1:z1"])
   expect_equal(table$chisq, (coef(fit)[["s1:z1"]] / error)^2)
   expect_equal(table$df, 1L)
-  probit <- glm(s1 ~ x1 + z1, binomial("probit"), workers())
+  probit <- glm(s1 ~ x1 + z1, binomial("probit"), workers(), control = list(epsilon = 1e-14))
   chosen <- workers()$s1 == 1
   index <- predict(probit)[chosen]
   ratio <- dnorm(index) / pnorm(index)
