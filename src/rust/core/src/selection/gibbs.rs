@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use crate::error::Result;
-use crate::linalg::{cholesky, inverse_spd};
+use crate::linalg::inverse_spd;
 use crate::normal::truncated;
 use crate::normal::univariate::mills;
 
@@ -75,9 +75,8 @@ pub struct Conditional {
     marginal_scales: Vec<f64>,
     /// |rest| × |O ∪ U|: E[e_rest | e_O, e_U].
     completion: DMatrix<f64>,
-    /// Cov[e_rest | e_O, e_U] and its lower Cholesky factor.
+    /// Cov[e_rest | e_O, e_U].
     residual: DMatrix<f64>,
-    residual_root: DMatrix<f64>,
 }
 
 impl Conditional {
@@ -116,7 +115,6 @@ impl Conditional {
                 .collect(),
             weights: weights.collect(),
             scales: (0..d).map(|k| precision[(k, k)].sqrt().recip()).collect(),
-            residual_root: cholesky(&residual)?,
             observed,
             drawn,
             rest,
@@ -151,17 +149,6 @@ impl Conditional {
         for (column, e) in self.completion.column_iter().zip(known) {
             let entries = rest.iter_mut().zip(column.iter());
             entries.for_each(|(mean, a)| *mean += a * e);
-        }
-    }
-
-    /// Adds noise of the covariance of e_rest given e_O and e_U.
-    pub fn disturb(&self, rest: &mut [f64], rng: &mut ChaCha8Rng) {
-        for column in self.residual_root.column_iter().enumerate() {
-            let (j, column) = column;
-            let noise: f64 = rng.sample(StandardNormal);
-            for (x, l) in rest.iter_mut().zip(column.iter()).skip(j) {
-                *x += l * noise;
-            }
         }
     }
 
@@ -214,6 +201,15 @@ fn given(
 pub struct Moments<'a> {
     pub mean: &'a [f64],
     pub second: &'a [f64],
+}
+
+/// Mean and central moments.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Law {
+    pub mean: f64,
+    pub second: f64,
+    pub third: f64,
+    pub fourth: f64,
 }
 
 /// The chain of the row at hand; rows of any pattern share its scratch space.
@@ -293,7 +289,7 @@ impl Walker {
     pub fn sweep(&mut self, of: &Conditional, sweeps: usize, rng: &mut ChaCha8Rng) {
         for _ in 0..sweeps {
             for k in 0..of.drawn.len() {
-                self.state[k] = self.conditional(of, k).draw(of.scales[k], rng);
+                self.redraw(of, k, rng);
             }
         }
     }
@@ -323,6 +319,20 @@ impl Walker {
             mean: &self.mean[..d],
             second: &self.second[..d * d],
         }
+    }
+
+    /// Moments of hidden error `k` (in the order of `drawn`) given the others.
+    pub fn law(&self, of: &Conditional, k: usize) -> Law {
+        let law = self.conditional(of, k).law(of.scales[k]);
+        Law {
+            mean: law.mean + self.about[k],
+            ..law
+        }
+    }
+
+    /// Draws hidden error `k` given the others.
+    pub fn redraw(&mut self, of: &Conditional, k: usize, rng: &mut ChaCha8Rng) {
+        self.state[k] = self.conditional(of, k).draw(of.scales[k], rng);
     }
 
     /// The law of coordinate k given the others.
@@ -409,6 +419,34 @@ impl Univariate {
                 let ratio = mills(within);
                 let variance = scale * scale * (1.0 - ratio * (ratio + within));
                 (mean + sign * scale * ratio, variance)
+            }
+        }
+    }
+
+    fn law(self, scale: f64) -> Law {
+        let square = scale * scale;
+        match self {
+            Univariate::Normal { mean } => Law {
+                mean,
+                second: square,
+                third: 0.0,
+                fourth: 3.0 * square * square,
+            },
+            Univariate::Truncated { mean, offset, sign } => {
+                // The cumulants are the derivatives of log Φ, λ' = −λ(λ + a) for λ = φ/Φ, with 1 more for the second.
+                let within = sign * (mean + offset) / scale;
+                let ratio = mills(within);
+                let sum = ratio + within;
+                let first = -ratio * sum;
+                let second = -first * sum - ratio * (1.0 + first);
+                let third = -second * (sum + ratio) - 2.0 * first * (1.0 + first);
+                let variance = 1.0 + first;
+                Law {
+                    mean: mean + sign * scale * ratio,
+                    second: square * variance,
+                    third: sign * scale * square * second,
+                    fourth: square * square * (third + 3.0 * variance * variance),
+                }
             }
         }
     }
