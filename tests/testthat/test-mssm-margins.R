@@ -68,6 +68,9 @@ test_that("powers, factors and logical variables count in all their terms", {
 test_that("the table prints, and is a data frame", {
   made <- truth_fit(2L, 40L)
   effects <- marginal_effects(made$fit, newdata = made$data)
+  # z2 has no part in the first outcome and its selection.
+  apart <- effects[effects$equation == "y1" & effects$variable == "z2", ]
+  expect_identical(c(apart$estimate, apart$std.error, apart$p.value), c(0, 0, NA))
   expect_output(print(effects), "Average marginal effects, type \"selected\"")
   expect_output(print(effects), "y2:")
   expect_equal(sqrt(diag(attr(effects, "vcov"))), effects$std.error, ignore_attr = TRUE)
