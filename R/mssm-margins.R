@@ -61,7 +61,7 @@ marginal_effects <- function(object,
   data <- margins_data(object, newdata, call)
   variables <- margins_variables(object, variables, data$frame, call)
   average <- function(frame) {
-    rows <- mssm_rows(object, frame, stats::na.pass, call)
+    rows <- mssm_rows(object, frame, stats::na.pass, call, needed_components(type))
     native_mssm_average(
       rows$designs, mssm_kept_parameters(object), targets, data$weights,
       native_mssm_control(object$control, object$seed), call

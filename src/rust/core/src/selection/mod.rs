@@ -8,6 +8,7 @@ mod ascent;
 pub mod averaging;
 pub(crate) mod block;
 pub mod chains;
+pub(crate) mod columns;
 pub mod conditional;
 pub mod constrained;
 pub mod coordinates;
