@@ -32,6 +32,23 @@ heckman_information <- function(parameters, fit) {
   -numDeriv::hessian(heckman_loglik, parameters, fit = fit)
 }
 
+# The greatest log-likelihood with parameter `place` held.
+held_maximum <- function(fit, place, value) {
+  start <- coef(fit)[-place]
+  negative <- function(rest) {
+    all <- numeric(length(rest) + 1L)
+    all[-place] <- rest
+    all[place] <- value
+    size <- length(all)
+    if (all[[size - 1L]] <= 0 || abs(all[[size]]) >= 1) {
+      return(1e10)
+    }
+    -heckman_loglik(all, fit)
+  }
+  control <- list(rel.tol = 1e-14, eval.max = 5000, iter.max = 2000)
+  -nlminb(start, negative, control = control)$objective
+}
+
 # Data with a group, clusters and weights.
 workers <- local({
   data <- NULL

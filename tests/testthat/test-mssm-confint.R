@@ -26,22 +26,6 @@ test_that("Wald intervals stay in the range of their parameter", {
   expect_identical(confint(fit, 2), limits[2L, , drop = FALSE])
 })
 
-# The greatest log-likelihood with parameter `place` held.
-held_maximum <- function(fit, place, value) {
-  start <- coef(fit)[-place]
-  negative <- function(rest) {
-    all <- numeric(length(rest) + 1L)
-    all[-place] <- rest
-    all[place] <- value
-    size <- length(all)
-    if (all[[size - 1L]] <= 0 || abs(all[[size]]) >= 1) {
-      return(1e10)
-    }
-    -heckman_loglik(all, fit)
-  }
-  -nlminb(start, negative, control = list(rel.tol = 1e-14, eval.max = 5000, iter.max = 2000))$objective
-}
-
 test_that("profile intervals end where the held likelihood has fallen by the quantile", {
   fit <- one_equation()
   for (name in c("sigma(y1)", "rho(y1,s1)")) {

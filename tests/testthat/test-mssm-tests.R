@@ -82,7 +82,7 @@ test_that("independent equations are separate fits", {
   expect_true(all(abs(gradient[setdiff(names(gradient), names)]) < 0.05))
 })
 
-test_that("two equations without selection: outcomes and selections have likelihoods of their own", {
+test_that("without selection outcomes and selections have likelihoods of their own", {
   skip_if_not_installed("mvtnorm")
   fit <- households_fit()
   null <- unselected_fit(fit, NULL)
@@ -105,7 +105,8 @@ test_that("two equations without selection: outcomes and selections have likelih
     r <- prod(q) * omega[3L, 4L]
     latent <- mvtnorm::pmvnorm(upper = q * index[i, ], corr = matrix(c(1, r, r, 1), 2L))
     outcome <- if (any(seen)) {
-      mvtnorm::dmvnorm(e[i, seen], sigma = omega[which(seen), which(seen), drop = FALSE], log = TRUE)
+      own <- omega[which(seen), which(seen), drop = FALSE]
+      mvtnorm::dmvnorm(e[i, seen], sigma = own, log = TRUE)
     } else {
       0
     }

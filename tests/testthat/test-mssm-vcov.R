@@ -121,3 +121,19 @@ test_that("what cannot be used is an error that names the argument", {
   expect_error(vcov(fit, cluster = ~nothing), "cannot be evaluated", class = "ember_error_argument")
   expect_error(vcov(fit, cluster = rep(1, 400)), "two groups", class = "ember_error_argument")
 })
+
+test_that("a fit by PX-MCEM has its own information, and the exact one on request", {
+  fit <- one_equation()
+  exact <- vcov(fit)
+  draws <- fit
+  draws$method <- "px-mcem"
+  draws$mc <- list(mc_error = 0.01 * sqrt(diag(exact)), draws = 50L, sweeps = 100L)
+  draws$vcov <- 1.02 * draws$vcov
+  expect_match(attr(vcov(draws), "type"), "Louis's formula, 50 draws")
+  expect_equal(plain(vcov(draws)), 1.02 * plain(exact))
+  expect_equal(plain(vcov(draws, type = "hessian")), plain(exact), tolerance = 1e-5)
+  expect_equal(
+    plain(vcov(draws, type = "HC0")), 1.02^2 * plain(vcov(fit, type = "HC0")), tolerance = 1e-10
+  )
+  expect_equal(tidy(draws)$mc.error, unname(draws$mc$mc_error))
+})
