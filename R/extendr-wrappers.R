@@ -163,6 +163,10 @@ mssm_log_likelihood <- function(rows, at, control) .Call(wrap__mssm_log_likeliho
 #' @noRd
 mssm_fit <- function(rows, start, search, control) .Call(wrap__mssm_fit, rows, start, search, control)
 
+#' Fits a sample selection model by Monte Carlo EM; see `native_mssm_monte_carlo()`.
+#' @noRd
+mssm_monte_carlo <- function(rows, start, state, control) .Call(wrap__mssm_monte_carlo, rows, start, state, control)
+
 #' Profiles an error parameter; see `native_mssm_profile()`.
 #' @noRd
 mssm_profile <- function(rows, at, which, values, control) .Call(wrap__mssm_profile, rows, at, which, values, control)

@@ -317,7 +317,7 @@ check_start_coefficients <- function(coefficients, widths, call) {
 }
 
 check_start_omega <- function(omega, size, call) {
-  if (!is_square(omega, size) || !is_positive_definite(omega)) {
+  if (!is_square(omega, size) || !is_covariance_matrix(omega)) {
     abort_argument(
       "start$omega", paste0("must be a positive definite matrix, ", size, " by ", size, "."),
       c(i = "Errors of outcomes come first, then of selections, whose variances are 1."), call
@@ -334,7 +334,7 @@ is_square <- function(x, size) {
 }
 
 # A square matrix of finite numbers that is a covariance matrix, and not singular to rounding.
-is_positive_definite <- function(x) {
+is_covariance_matrix <- function(x) {
   isSymmetric(unname(x)) && all(diag(x) > 0) &&
     min(eigen(stats::cov2cor(x), TRUE, TRUE)$values) > 1e-12
 }

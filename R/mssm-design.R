@@ -106,7 +106,7 @@ selection_frame <- function(terms, data, extras, na_action, call) {
   }
   looked_at <- setdiff(names(frame), outcome_only(terms))
   incomplete <- vapply(.subset(frame, looked_at), any_missing, NA)
-  if (any(incomplete)) complete_rows(frame, looked_at, incomplete, na_action, call) else frame
+  if (any(incomplete)) rows_without_holes(frame, looked_at, incomplete, na_action, call) else frame
 }
 
 # Terms that hold the variables of all equations and nothing else: what model.frame() needs.
@@ -132,7 +132,7 @@ outcome_only <- function(terms) {
 response_name <- function(terms) deparse1(attr(terms, "variables")[[2L]])
 
 # The rows whose columns `looked_at` are complete, as `na_action` wants it.
-complete_rows <- function(frame, looked_at, incomplete, na_action, call) {
+rows_without_holes <- function(frame, looked_at, incomplete, na_action, call) {
   part <- frame[looked_at]
   attr(part, "terms") <- NULL
   complete <- complete_frame(part, incomplete, na_action, call)

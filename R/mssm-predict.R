@@ -31,7 +31,8 @@
 #' the log scale, so that they stay in their range.
 #'
 #' @param object A fit of [mssm()].
-#' @param newdata A data frame with the variables of the regressors; by default the data of the fit.
+#' @param newdata A data frame with the variables of the regressors that the type depends on; by
+#'   default the data of the fit.
 #' @param type What to predict; see Details.
 #' @param equation Names or numbers of the equations to predict; by default all. Not used by
 #'   `"joint"`.
@@ -41,8 +42,8 @@
 #' @param se.fit Also return standard errors?
 #' @param interval `"none"` or `"confidence"`.
 #' @param level Probability of the interval.
-#' @param vcov The covariance matrix of the parameters, as [vcov()] of the fit has it (for instance
-#'   a robust one); by default `vcov(object)`.
+#' @param vcov The covariance matrix of the parameters: a type of [vcov()][vcov.ember_mssm] (such as
+#'   `"HC0"`), a matrix or a function of the fit that gives one; by default `vcov(object)`.
 #' @param na.action What to do with missing values in `newdata`: with [na.pass()] the prediction is
 #'   `NA`.
 #' @param ... Not used.
@@ -88,7 +89,7 @@ predict.ember_mssm <- function(object, newdata = NULL,
   }
   errors <- se.fit || interval == "confidence"
   covariance <- if (errors) mssm_covariance(object, vcov, call)
-  rows <- mssm_rows(object, newdata, na.action, call)
+  rows <- mssm_rows(object, newdata, na.action, call, needed_components(type))
   predicted <- if (type == "missing") {
     missing_outcomes(object, equation, covariance, call)
   } else {
@@ -159,31 +160,35 @@ mssm_equations <- function(fit, equation, call) {
 
 # One of 1, 0 and NA for each equation.
 mssm_pattern <- function(fit, pattern, type, call) {
-  names <- fit$equations$outcome
+  size <- length(fit$equations$outcome)
   if (is.null(pattern)) {
-    return(rep(1L, length(names)))
+    return(rep(1L, size))
   }
   if (!type %in% c("pattern", "joint")) {
     abort_argument(
       "pattern", "is only used by the types \"pattern\" and \"joint\".", NULL, call
     )
   }
-  if (!is.null(names(pattern))) {
-    places <- match(names(pattern), names)
-    if (anyNA(places)) places <- match(names(pattern), fit$equations$selection)
-    full <- rep(NA, length(names))
-    if (!anyNA(places) && !anyDuplicated(places)) full[places] <- pattern
-    pattern <- if (anyNA(places) || anyDuplicated(places)) NULL else full
-  }
-  valid <- (is.numeric(pattern) || is.logical(pattern)) && length(pattern) == length(names) &&
+  if (!is.null(names(pattern))) pattern <- unnamed_pattern(fit, pattern)
+  valid <- is.atomic(pattern) && !is.character(pattern) && length(pattern) == size &&
     all(pattern %in% c(0, 1, NA))
   if (!valid) {
     abort_argument(
       "pattern", "must have 1, 0 or NA for each equation, or for some by name.",
-      c(i = paste0("The equations are ", quoted(names), ".")), call
+      c(i = paste0("The equations are ", quoted(fit$equations$outcome), ".")), call
     )
   }
   as.integer(pattern)
+}
+
+# From names of outcomes or selections to positions; NULL if a name is unknown or there twice.
+unnamed_pattern <- function(fit, pattern) {
+  size <- length(fit$equations$outcome)
+  places <- (match(names(pattern), unlist(fit$equations)) - 1L) %% size + 1L
+  if (anyNA(places) || anyDuplicated(places) > 0L) {
+    return(NULL)
+  }
+  replace(rep(NA, size), places, pattern)
 }
 
 # The targets of the core for one type of prediction, one for each of the equations.
@@ -217,8 +222,7 @@ mssm_kept_parameters <- function(fit) {
 
 # The covariance matrix of all natural parameters.
 mssm_covariance <- function(fit, vcov, call) {
-  covariance <- if (is.null(vcov)) stats::vcov(fit) else vcov
-  if (is.function(covariance)) covariance <- covariance(fit)
+  covariance <- get_vcov.ember_mssm(fit, vcov)
   size <- length(natural_names(fit))
   valid <- is.matrix(covariance) && is.numeric(covariance) && all(dim(covariance) == size)
   if (!valid || !all(is.finite(covariance))) {
@@ -231,18 +235,27 @@ mssm_covariance <- function(fit, vcov, call) {
       call
     )
   }
-  unname(covariance)
+  matrix(as.double(covariance), size)
 }
 
 # ---- rows
 
-# The rows to predict: list(designs = 2J matrices of the columns kept, names, na_action).
-mssm_rows <- function(fit, newdata, na_action, call) {
+# Whose regressors a type of prediction depends on.
+needed_components <- function(type) {
+  switch(type,
+    outcome = "outcome", latent = , probability = , joint = , mills = "selection",
+    c("outcome", "selection")
+  )
+}
+
+# The rows to predict: list(designs = 2J matrices of the columns kept, names, na_action). Of new
+# data the designs of a component that is not `needed` are zero.
+mssm_rows <- function(fit, newdata, na_action, call, needed = names(fit$equations)) {
   if (is.null(newdata)) {
     designs <- c(fit$rows$outcome, fit$rows$selection)
     rows <- list(names = row.names(fit$frame), na_action = fit$na_action)
   } else {
-    designs <- mssm_new_designs(fit, newdata, call)
+    designs <- mssm_new_designs(fit, newdata, needed, call)
     complete <- Reduce(`&`, lapply(designs, function(x) !is.na(rowSums(x))))
     names <- row.names(as.data.frame(newdata))
     rows <- rows_kept(complete, names, na_action)
@@ -264,13 +277,16 @@ rows_kept <- function(complete, names, na_action) {
 }
 
 # The 2J design matrices of new data, with all columns.
-mssm_new_designs <- function(fit, newdata, call) {
+mssm_new_designs <- function(fit, newdata, needed, call) {
   if (!is.data.frame(newdata) && !is.list(newdata)) {
     abort_argument("newdata", "must be a data frame.", NULL, call)
   }
   newdata <- as.data.frame(newdata)
   designs <- lapply(names(fit$equations), function(component) {
     lapply(seq_along(fit$equations[[component]]), function(equation) {
+      if (!component %in% needed) {
+        return(matrix(0, nrow(newdata), ncol(fit$rows[[component]][[equation]])))
+      }
       as_stored(new_design_matrix(fit, component, equation, newdata, call), "double")
     })
   })

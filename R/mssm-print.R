@@ -14,7 +14,8 @@ print.ember_mssm <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
     cat(equation_heading(words), ":\n", sep = "")
     print.default(format(x$coefficients[[k]], digits = digits), print.gap = 2L, quote = FALSE)
   }
-  cat(mssm_remarks(x), sep = "\n")
+  closing <- mssm_remarks(x)
+  if (length(closing) > 0L) cat(closing, sep = "\n")
   invisible(x)
 }
 
@@ -98,7 +99,8 @@ pattern_table <- function(patterns, outcomes) {
   rownames(cells) <- rep("", nrow(cells))
   rest <- nrow(patterns) - nrow(shown)
   c(
-    "Patterns (+ observed, - missing):", utils::capture.output(print(cells, quote = FALSE)),
+    "Patterns (+ observed, - missing):",
+    utils::capture.output(print(cells, quote = FALSE, right = TRUE)),
     if (rest > 0L) {
       paste0(
         " and ", rest, if (rest == 1L) " more pattern" else " more patterns", " of ",
@@ -127,18 +129,16 @@ ending_words <- function(fit) {
 
 # Are there other modes, and is this the highest?
 mode_words <- function(fit) {
-  table <- mode_table(fit)
-  others <- table[-fit$mode, ]
-  if (length(fit$mode) == 0L || nrow(others) == 0L) {
+  if (length(fit$modes) < 2L) {
     return(NULL)
   }
-  higher <- others$difference > table$difference[[fit$mode]]
-  c(
-    paste0(
-      "The likelihood has ", nrow(table), " modes: log-likelihoods ",
-      paste(format(round(table$loglik, 2L), nsmall = 2L, trim = TRUE), collapse = ", "),
-      ". This is mode ", fit$mode, if (any(higher)) ", NOT the highest", "; see `modes(fit)`."
-    )
+  table <- mode_table(fit)
+  remarks <- ifelse(table$kind == "maximum", "", paste0(" (", table$kind, ")"))
+  logliks <- paste0(format(round(table$loglik, 2L), nsmall = 2L, trim = TRUE), remarks)
+  paste0(
+    "The likelihood has ", nrow(table), " modes: log-likelihoods ",
+    paste(logliks, collapse = ", "), ". This is mode ", fit$mode, if (table$difference[[fit$mode]] < 0) ", NOT the highest",
+    "; see `modes(fit)`."
   )
 }
 

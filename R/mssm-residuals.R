@@ -77,7 +77,7 @@ generalized_residuals <- function(fit, of) {
   # P lambda(a) = (1 - P) lambda(-a): the mean of both kinds is 0.
   ratio <- of("mills")
   index <- of("latent")
-  other <- exp(stats::dnorm(index, log = TRUE) - stats::pnorm(index, FALSE, log.p = TRUE))
+  other <- exp(stats::dnorm(index, log = TRUE) - stats::pnorm(-index, log.p = TRUE))
   residual <- ifelse(selected == 1, ratio, -other)
   dimnames(residual) <- list(rownames(ratio), fit$equations$selection)
   residual

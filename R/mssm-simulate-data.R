@@ -106,7 +106,7 @@ simulated_omega <- function(sigma, rho, size, call) {
   count <- 2L * size
   correlations <- if (is_number(rho)) equal_correlations(rho, count) else rho
   usable <- is_square(correlations, count) && all(abs(diag(correlations) - 1) < 1e-8) &&
-    is_positive_definite(correlations)
+    is_covariance_matrix(correlations)
   if (!usable) {
     abort_argument(
       "rho", paste0(

@@ -53,7 +53,7 @@ simulated_frame <- function(fit, draws, codes, names) {
   size <- length(codes)
   selected <- draws[, size + seq_len(size), drop = FALSE] > 0
   outcomes <- draws[, seq_len(size), drop = FALSE]
-  outcomes[!selected] <- NA
+  outcomes[is.na(selected) | !selected] <- NA
   columns <- c(
     lapply(seq_len(size), function(j) outcomes[, j]),
     lapply(seq_len(size), function(j) codes[[j]](selected[, j]))

@@ -33,7 +33,7 @@ summary.ember_mssm <- function(object, type = NULL, ...) {
     rep(names(object$coefficients), lengths(object$coefficients)), names(object$coefficients)
   )
   coefficients <- lapply(
-    split(which(components != "error"), equations), coefficient_table, cells = cells, fit = object
+    split(which(components != "error"), equations), equation_table, cells = cells, fit = object
   )
   structure(
     list(
@@ -59,11 +59,11 @@ estimate_cells <- function(fit, covariance) {
 }
 
 # The rows of one equation, with z tests; names of rows are terms.
-coefficient_table <- function(rows, cells, fit) {
+equation_table <- function(rows, cells, fit) {
   table <- cells[rows, , drop = FALSE]
   z <- table[, "Estimate"] / table[, "Std. Error"]
   table <- cbind(table, "z value" = z, "Pr(>|z|)" = 2 * stats::pnorm(-abs(z)))
-  rownames(table) <- unlist(fit$columns)[rows]
+  rownames(table) <- unlist(fit$columns, use.names = FALSE)[rows]
   table
 }
 
@@ -139,10 +139,10 @@ reached_words <- function(x) {
   fit <- x$fit
   how <- switch(fit$method,
     ml = paste0(
-      "Converged in ", fit$iterations, " iterations (", fit$passes, " passes over the data)."
+      sub("^c", "C", status_words(fit)), " (", fit$passes, " passes over the data)."
     ),
     "px-mcem" = paste0(
-      "Converged in ", fit$iterations, " iterations of PX-MCEM, ", fit$mc$draws,
+      sub("^c", "C", status_words(fit)), " of PX-MCEM, ", fit$mc$draws,
       " draws per row at the end (", fit$mc$sweeps, " sweeps)."
     )
   )

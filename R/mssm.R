@@ -185,7 +185,7 @@ new_mssm <- function(model, native) {
     iterations = as.integer(number_or(native$iterations, 0)),
     passes = as.integer(number_or(native$passes, 0)),
     status = if (is.null(native$status)) "converged" else native$status,
-    message = if (is.null(native$message)) "" else native$message,
+    message = named_message(native$message, model$equations),
     component = as.integer(number_or(native$component, 0)),
     trace = if (!is.null(native$trace)) trace_table(native$trace),
     gradient = native$gradient, decrement = native$decrement, eigenvalues = native$eigenvalues,
@@ -201,6 +201,21 @@ new_mssm <- function(model, native) {
   model$two_step <- if (model$method == "two-step") named_two_step(native$equations, model)
   model$mc <- if (model$method == "px-mcem") named_monte_carlo(native, labels)
   structure(model, class = c("ember_mssm", "ember_fit"))
+}
+
+# The core counts outcomes and selections; users name them.
+named_message <- function(message, equations) {
+  if (is.null(message)) {
+    return("")
+  }
+  for (component in names(equations)) {
+    for (j in seq_along(equations[[component]])) {
+      message <- sub(
+        paste0("\\b", component, " ", j, "\\b"), paste0("`", equations[[component]][[j]], "`"), message
+      )
+    }
+  }
+  message
 }
 
 number_or <- function(value, default) if (is.null(value)) default else value

@@ -65,6 +65,14 @@ native_mssm_log_likelihood <- function(rows, parameters, control, call) {
   native_result(mssm_log_likelihood(rows, parameters, control), call)
 }
 
+# Maximum likelihood by Monte Carlo EM from `start` (NULL: two-step estimates), or where `state`,
+# that of an earlier fit, left its chains. As native_mssm_fit(), with mc_error (K), draws, sweeps,
+# history (columns) and state; what is not known, because the fit was stopped or did not converge,
+# is NA.
+native_mssm_monte_carlo <- function(rows, start, state, control, call) {
+  native_result(suspendInterrupts(mssm_monte_carlo(rows, start, state, control)), call)
+}
+
 # Heckman's two-step estimates: list(coefficients, omega, aliased, equations), equations a list of
 # list(outcome, selection, inverse_mills, sigma, rho, vcov_outcome (kept columns, then the inverse
 # Mills ratio), vcov_selection, probit_loglik, collinearity (share of the variation of the ratio

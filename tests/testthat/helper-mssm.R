@@ -60,3 +60,12 @@ model_of <- function(outcome, selection, data, weights = NULL, subset = NULL, cl
     na_action, contrasts, rlang::caller_env(), rlang::current_env()
   )
 }
+
+# A fit with the history of a Monte Carlo run.
+with_history <- function(fit) {
+  fit$mc <- list(history = data.frame(
+    iteration = 1:8, draws = c(10, 10, 10, 10, 15, 23, 34, 51),
+    gain = c(500, 80, 9, NaN, 0.3, -0.02, 0.01, -0.01), ase = c(5, 1, 0.2, NaN, rep(0.05, 4))
+  ))
+  fit
+}

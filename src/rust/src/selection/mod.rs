@@ -3,6 +3,7 @@
 mod conditional;
 mod likelihood;
 mod maximum_likelihood;
+mod monte_carlo;
 mod profile_likelihood;
 pub mod read;
 mod two_step;
@@ -15,6 +16,7 @@ extendr_module! {
     use conditional;
     use likelihood;
     use maximum_likelihood;
+    use monte_carlo;
     use profile_likelihood;
     use two_step;
 }

@@ -64,7 +64,7 @@ pub fn fit(layout: &Layout, how: &Integration, fit: &Fit) -> List {
 }
 
 /// A matrix in R's memory, NA where nothing is known.
-fn known(values: &DMatrix<f64>) -> RMatrix<f64> {
+pub fn known(values: &DMatrix<f64>) -> RMatrix<f64> {
     let mut to = matrix(values);
     let unknown = to.data_mut().iter_mut().filter(|x| x.is_nan());
     unknown.for_each(|x| *x = f64::na());
@@ -87,7 +87,7 @@ fn scans(fit: &Fit) -> List {
     List::from_values(scans.map(|scan| list!(rho = &scan.rho, loglik = &scan.log_likelihood)))
 }
 
-fn integration(how: &Integration, error: f64) -> List {
+pub fn integration(how: &Integration, error: f64) -> List {
     let (method, points) = match how {
         Integration::Exact => ("exact", 0),
         Integration::Ghk { points, .. } => ("qmc-ghk", *points),

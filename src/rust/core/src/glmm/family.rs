@@ -11,6 +11,7 @@ mod poisson;
 mod special;
 
 use crate::error::{Error, Result};
+use crate::normal::univariate;
 pub use block::{Block, BlockTerms};
 
 /// The distribution of a row given its mean μ.
@@ -171,7 +172,7 @@ impl Family {
     pub fn mean(&self, eta: f64) -> f64 {
         match self.link {
             Link::Logit => special::logistic(eta),
-            Link::Probit => special::normal_cdf(eta),
+            Link::Probit => univariate::cdf(eta),
             Link::Cloglog => -(-eta.exp()).exp_m1(),
             Link::Cauchit => special::cauchy_cdf(eta),
             Link::Log => eta.exp(),
@@ -185,7 +186,7 @@ impl Family {
     pub fn linear(&self, mu: f64) -> f64 {
         match self.link {
             Link::Logit => mu.ln() - (-mu).ln_1p(),
-            Link::Probit => special::normal_quantile(mu),
+            Link::Probit => univariate::quantile(mu),
             Link::Cloglog => (-(-mu).ln_1p()).ln(),
             Link::Cauchit => (std::f64::consts::PI * (mu - 0.5)).tan(),
             Link::Log => mu.ln(),

@@ -1,6 +1,5 @@
 //! A mixture as a distribution: simulation, and marginal density, cdf and quantiles.
 
-use libm::erfc;
 use nalgebra::{DMatrix, DVector};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -8,6 +7,7 @@ use rand_distr::StandardNormal;
 use crate::error::{Error, Result};
 use crate::linalg;
 use crate::mixture::model::Mixture;
+use crate::normal::univariate::log_cdf;
 
 /// Simulated rows and the components that they came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,7 +177,7 @@ impl Marginal {
         };
         let normals = self
             .standardized(x)
-            .map(|(weight, _, z)| weight.ln() + log_normal_cdf(sign * z));
+            .map(|(weight, _, z)| weight.ln() + log_cdf(sign * z));
         let uniform = self.noise.map(|noise| {
             let share = ((x - noise.low) / (noise.high - noise.low)).clamp(0.0, 1.0);
             let share = match tail {
@@ -280,26 +280,6 @@ const MAX_STEPS: usize = 200;
 
 /// Standard deviations beyond which no quantile lies.
 const MAX_REACH: f64 = 1e18;
-
-/// log Φ(z) to full relative precision, finite for every |z| < 1e154.
-pub fn log_normal_cdf(z: f64) -> f64 {
-    const ROOT_HALF: f64 = std::f64::consts::FRAC_1_SQRT_2;
-    if z > 0.0 {
-        (-0.5 * erfc(z * ROOT_HALF)).ln_1p()
-    } else if z > CONTINUED_FRACTION_FROM {
-        (0.5 * erfc(-z * ROOT_HALF)).ln()
-    } else {
-        // Laplace's continued fraction of Mills' ratio (Abramowitz & Stegun 26.2.14), from the inside out.
-        let fraction = (1..=CONTINUED_FRACTION_TERMS)
-            .rev()
-            .fold(-z, |tail, term| f64::from(term) / tail - z);
-        -0.5 * (z * z + std::f64::consts::TAU.ln()) - fraction.ln()
-    }
-}
-
-/// Near where erfc underflows; a few terms of the continued fraction have all digits there.
-const CONTINUED_FRACTION_FROM: f64 = -30.0;
-const CONTINUED_FRACTION_TERMS: u32 = 10;
 
 fn log_sum_exp(terms: impl Iterator<Item = f64>) -> f64 {
     let terms: Vec<f64> = terms.collect();

@@ -11,6 +11,9 @@ const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 /// Arguments are split at this multiple of 2^-20, whose square is exact.
 const SPLIT: f64 = 6_755_399_441_055_744.0 / 1_048_576.0;
 
+/// As far as the moments of [`Positive`] go: beyond, they are those of this distance.
+const FARTHEST: f64 = 1e75;
+
 /// φ(x). Squaring x loses x² units in the last place; the square of its leading bits is exact, and the rest is small.
 pub fn density(x: f64) -> f64 {
     let x = x.abs();
@@ -29,7 +32,7 @@ fn upper(x: f64) -> f64 {
 
 /// Mills' ratio Φ(-x)/φ(x) for x ≥ 0.
 fn ratio(x: f64) -> f64 {
-    ray::zeroth(Scalar::splat(x)).sum()
+    ray::zeroth(Scalar::splat(x.min(f64::MAX))).sum()
 }
 
 /// Φ(x).
@@ -62,7 +65,11 @@ pub fn mills(x: f64) -> f64 {
 
 /// Φ⁻¹(p): ±∞ at 0 and 1, NaN outside [0, 1].
 pub fn quantile(p: f64) -> f64 {
-    -std::f64::consts::SQRT_2 * erfc_inv(2.0 * p)
+    if (0.0..=1.0).contains(&p) {
+        -std::f64::consts::SQRT_2 * erfc_inv(2.0 * p)
+    } else {
+        f64::NAN
+    }
 }
 
 /// What is known of Z ~ N(a, 1) given Z > 0.
@@ -72,6 +79,8 @@ pub struct Positive {
     pub log_probability: f64,
     /// E[Z] - a = φ(a)/Φ(a), the first derivative of log Φ.
     pub mills: f64,
+    /// E[Z] = a + mills, with all its digits where the two cancel.
+    pub mean: f64,
     /// Var[Z] = 1 - mills (mills + a), 1 more than the second derivative of log Φ.
     pub variance: f64,
     /// E[(Z - E Z)³], the third derivative of log Φ.
@@ -79,10 +88,11 @@ pub struct Positive {
 }
 
 impl Positive {
-    /// At one `a` in [-1e75, ∞].
+    /// At one `a`, or at the nearest to it in [-1e75, 1e75].
     pub fn new(a: f64) -> Self {
+        let a = a.clamp(-FARTHEST, FARTHEST);
         let lane = Scalar::splat(a.abs());
-        let [log_probability, mills, variance, third] = if a < 0.0 {
+        let [log_probability, mills, mean, variance, third] = if a < 0.0 {
             behind(lane)
         } else {
             ahead(lane, ray::zeroth(lane))
@@ -91,6 +101,7 @@ impl Positive {
         Positive {
             log_probability,
             mills,
+            mean,
             variance,
             third,
         }
@@ -99,7 +110,7 @@ impl Positive {
 
 /// a = -t < 0: moments of the distance along the ray.
 #[inline(always)]
-fn behind<L: Lanes>(t: L) -> [L; 4] {
+fn behind<L: Lanes>(t: L) -> [L; 5] {
     let integrals = ray::integrals(t);
     let quadratic = (t * t).mul_add(L::splat(-0.5), L::splat(-HALF_LOG_TAU));
     let mills = L::splat(1.0) / integrals[0];
@@ -108,6 +119,7 @@ fn behind<L: Lanes>(t: L) -> [L; 4] {
     [
         log(integrals[0]) + quadratic,
         mills,
+        first,
         second - square,
         first.mul_add(
             square.mul_add(L::splat(2.0), second * L::splat(-3.0)),
@@ -118,7 +130,7 @@ fn behind<L: Lanes>(t: L) -> [L; 4] {
 
 /// a ≥ 0 with Mills' ratio Φ(-a)/φ(a).
 #[inline(always)]
-fn ahead<L: Lanes>(a: L, ratio: L) -> [L; 4] {
+fn ahead<L: Lanes>(a: L, ratio: L) -> [L; 5] {
     let density = density_lanes(a);
     let complement = density * ratio;
     let one = L::splat(1.0);
@@ -130,6 +142,7 @@ fn ahead<L: Lanes>(a: L, ratio: L) -> [L; 4] {
     [
         log(probability) - lost / probability,
         mills,
+        mean,
         mills.neg_mul_add(mean, one),
         mills * mean.mul_add(mean + mills, L::splat(-1.0)),
     ]
@@ -197,10 +210,11 @@ impl Kernel for PositiveKernel<'_> {
 /// log Φ, mills and variance of lanes of either sign.
 #[inline(always)]
 fn either_side<L: Lanes>(a: L) -> [L; 3] {
-    let zero = L::splat(0.0);
+    let [zero, farthest] = [0.0, FARTHEST].map(L::splat);
     let distance = zero - a.neg_abs();
+    let distance = L::select(farthest.less(distance), farthest, distance);
     let below = behind(distance);
     let above = ahead(distance, L::splat(1.0) / below[1]);
     let negative = a.less(zero);
-    [0, 1, 2].map(|i| L::select(negative, below[i], above[i]))
+    [0, 1, 3].map(|i| L::select(negative, below[i], above[i]))
 }

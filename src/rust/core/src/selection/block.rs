@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::columns::combine;
 use super::data::Data;
 use super::layout::{Layout, Parameters};
 use super::pattern::Pattern;
@@ -80,11 +81,6 @@ impl Block {
         }
     }
 
-    /// E[e_a] of the rows.
-    pub fn error(&self, component: usize) -> &[f64] {
-        &self.errors[component * BLOCK_ROWS..][..self.rows.len()]
-    }
-
     /// The covariance matrix of s* at a position in the order of patterns, J × J.
     pub fn variance(&self, position: usize) -> &[f64] {
         let size = self.variances.len() / BLOCK_ROWS;
@@ -109,16 +105,10 @@ pub(crate) fn predict(
         let to = &mut to[..rows.len()];
         to.fill(0.0);
         let slopes = &parameters.coefficients[component];
-        for (&column, &slope) in layout.kept(component).iter().zip(slopes) {
-            axpy(slope, data.column(component, column, rows.clone()), to);
-        }
+        let columns = layout.kept(component).iter();
+        let columns = columns.map(|&k| data.column(component, k, rows.clone()));
+        combine(slopes.iter().copied().zip(columns), to);
     }
-}
-
-fn axpy(factor: f64, from: &[f64], to: &mut [f64]) {
-    to.iter_mut()
-        .zip(from)
-        .for_each(|(to, x)| *to += factor * x);
 }
 
 impl<'a> Posterior<'a> {
@@ -259,9 +249,9 @@ impl<'a> Posterior<'a> {
         for k in 0..pattern.seen.len() {
             let to = &mut white[column(k)];
             to.fill(0.0);
-            for (l, &component) in pattern.seen.iter().enumerate().take(k + 1) {
-                axpy(pattern.whitening[(k, l)], &sorted[column(component)], to);
-            }
+            let seen = pattern.seen.iter().enumerate().take(k + 1);
+            let terms = seen.map(|(l, &a)| (pattern.whitening[(k, l)], &sorted[column(a)]));
+            combine(terms, to);
             logs.iter_mut()
                 .zip(to.iter())
                 .for_each(|(log, u)| *log -= 0.5 * u * u);
@@ -269,9 +259,8 @@ impl<'a> Posterior<'a> {
         for a in 0..j {
             let to = &mut means[column(a)];
             to.copy_from_slice(&sorted[column(j + a)]);
-            for k in 0..pattern.seen.len() {
-                axpy(pattern.shift[(a, k)], &white[column(k)], to);
-            }
+            let seen = 0..pattern.seen.len();
+            combine(seen.map(|k| (pattern.shift[(a, k)], &white[column(k)])), to);
         }
         if j == 1 {
             one_selection(pattern, &positions, block);
@@ -283,9 +272,9 @@ impl<'a> Posterior<'a> {
         for (x, &component) in pattern.missing.iter().enumerate() {
             mean.fill(0.0);
             let known = pattern.seen.iter().copied().chain(j..2 * j);
-            for (k, other) in known.enumerate() {
-                axpy(pattern.regression[(x, k)], &sorted[column(other)], mean);
-            }
+            let terms = known.enumerate();
+            let terms = terms.map(|(k, a)| (pattern.regression[(x, k)], &sorted[column(a)]));
+            combine(terms, mean);
             sorted[column(component)].copy_from_slice(mean);
         }
     }

@@ -12,8 +12,9 @@ use super::block::predict;
 use super::data::Data;
 use super::draws::Draws;
 use super::expect::Statistics;
-use super::gibbs::{Conditional, Sampler, Walker};
+use super::gibbs::{Conditional, Sampler};
 use super::layout::{Layout, Parameters};
+use super::walker::Walker;
 use crate::error::{Error, Result};
 use crate::rng;
 use crate::shard::{shards, BLOCK_ROWS, MAX_SHARDS};
@@ -146,7 +147,10 @@ impl Chains {
         machine: &mut Machine,
     ) -> Result<Draws> {
         let sampler = self.sampler;
-        let constants = self.constants(rows.data, at)?;
+        let patterns = rows.data.distinct.iter();
+        let constants: Vec<Conditional> = patterns
+            .map(|&pattern| Conditional::new(&at.omega, pattern, sampler))
+            .collect::<Result<_>>()?;
         let visitor = || Averages::new(rows, sampler, batches, length);
         let shards = self.pass(rows, at, &constants, machine, visitor)?;
         let shards = shards
@@ -155,15 +159,8 @@ impl Chains {
         Ok(Draws::new(length, shards.collect()))
     }
 
-    /// The constants of the patterns that occur.
-    pub fn constants(&self, data: &Data, at: &Parameters) -> Result<Vec<Conditional>> {
-        let patterns = data.distinct.iter();
-        patterns
-            .map(|&pattern| Conditional::new(&at.omega, pattern, self.sampler))
-            .collect()
-    }
-
-    /// One visitor for each shard, in shard order, once it has seen the rows.
+    /// One visitor for each shard, in shard order, once it has seen the rows. `constants` are those of the distinct
+    /// patterns; what they do not draw stays.
     ///
     /// # Errors
     /// [`Error::Interrupted`].
@@ -198,7 +195,14 @@ impl Chains {
             finished.then_some(visitor)
         };
         let go_on = &mut machine.go_on;
-        let results = tasks::run(hidden.len(), machine.threads, task, &mut |_| go_on());
+        let mut stopped = false;
+        let results = tasks::run(hidden.len(), machine.threads, task, &mut |_| {
+            stopped = stopped || !go_on();
+            !stopped
+        });
+        if stopped {
+            return Err(Error::Interrupted);
+        }
         let results = results.into_iter().map(Option::flatten);
         let visitors: Option<Vec<V>> = results.collect();
         let visitors = visitors.ok_or(Error::Interrupted)?;
@@ -281,7 +285,10 @@ impl Sweep<'_> {
                     walker: &mut walker,
                 };
                 visitor.row(row, rng);
-                hidden.fill(0.0);
+                if !begun {
+                    // Places of outcomes that are seen.
+                    hidden.fill(0.0);
+                }
                 for ((c, slot), error) in slots.zip(walker.errors()) {
                     hidden[slot] = index[c] + error;
                 }

@@ -9,11 +9,11 @@ use std::ops::Range;
 use nalgebra::{DMatrix, DVector};
 
 use super::block::{Block, Posterior};
+use super::columns::{dot, dots};
 use super::data::Data;
 use super::layout::{Layout, Parameters};
 use super::regressors::blocks;
 use crate::error::Result;
-use crate::mixed::basis::dot;
 use crate::normal::orthant::Integration;
 use crate::shard::{map_merge, Merge, BLOCK_ROWS};
 
@@ -61,12 +61,14 @@ impl Statistics {
         rows: Range<usize>,
         weighted_errors: &[f64],
     ) {
+        let mut sums = vec![0.0; layout.components()];
         for (component, cross) in self.cross.iter_mut().enumerate() {
             for (k, &column) in layout.kept(component).iter().enumerate() {
                 let x = data.column(component, column, rows.clone());
-                for (e, errors) in weighted_errors.chunks_exact(BLOCK_ROWS).enumerate() {
-                    cross[(k, e)] += dot(x, &errors[..x.len()]);
-                }
+                sums.fill(0.0);
+                dots(x, weighted_errors, BLOCK_ROWS, &mut sums);
+                let to = cross.row_mut(k);
+                to.into_iter().zip(&sums).for_each(|(to, sum)| *to += sum);
             }
         }
     }
@@ -119,10 +121,9 @@ fn shard(posterior: &Posterior, rows: Range<usize>) -> Result<Statistics> {
         };
         statistics.add_cross(data, layout, rows.clone(), &weighted);
         for a in 0..errors {
-            for b in 0..=a {
-                let weighted = &weighted[b * BLOCK_ROWS..][..rows.len()];
-                statistics.second[(a, b)] += dot(block.error(a), weighted);
-            }
+            let weighted = &weighted[a * BLOCK_ROWS..][..rows.len()];
+            let to = &mut statistics.second.as_mut_slice()[a * errors..][a..errors];
+            dots(weighted, &block.errors[a * BLOCK_ROWS..], BLOCK_ROWS, to);
         }
     }
     crate::linalg::mirror(&mut statistics.second);

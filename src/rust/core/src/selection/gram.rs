@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
+use super::columns::dots;
 use super::data::Data;
 use super::layout::Layout;
 use super::regressors::{blocks, Regressors};
 use crate::error::Result;
-use crate::mixed::basis::dot;
 use crate::shard::{map_merge, BLOCK_ROWS};
 
 /// Weighted cross-products of the 2J designs.
@@ -38,7 +38,7 @@ impl Gram {
             .map(|component| Regressors::of(data, layout, component))
             .collect();
         let sum = map_merge(data.n, threads, |rows| {
-            let mut sum = DMatrix::zeros(size, size);
+            let mut sum = DMatrix::<f64>::zeros(size, size);
             let mut columns = vec![0.0; size * BLOCK_ROWS];
             let mut weighted = vec![0.0; BLOCK_ROWS];
             for block in blocks(rows) {
@@ -54,9 +54,8 @@ impl Gram {
                         let weights = &weights[block.clone()];
                         weighted.iter_mut().zip(weights).for_each(|(x, w)| *x *= w);
                     }
-                    for a in b..size {
-                        sum[(a, b)] += dot(column(a), weighted);
-                    }
+                    let to = &mut sum.as_mut_slice()[b * size..][b..size];
+                    dots(weighted, &columns[b * height..], height, to);
                 }
             }
             Ok(sum)

@@ -10,6 +10,7 @@ use std::ops::Range;
 use nalgebra::{DMatrix, DVector};
 
 use super::block::{Block, Posterior};
+use super::columns::dot;
 use super::coordinates::Coordinates;
 use super::data::Data;
 use super::expect::expect;
@@ -19,7 +20,6 @@ use super::score::score;
 use crate::em::Flow;
 use crate::error::{Error, Result};
 use crate::linalg;
-use crate::mixed::basis::dot;
 use crate::normal::orthant::Integration;
 use crate::shard::{map_merge, BLOCK_ROWS};
 

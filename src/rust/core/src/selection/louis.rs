@@ -9,8 +9,17 @@
 //! over the hidden values given what is observed. Rows are independent, so the variance is that of each row: pooling the
 //! draws of all rows first, as one reads (18), leaves a matrix that need not be positive definite.
 //!
-//! Everything is in the naturals. With u = Ω⁻¹e the score of row i is x_a u_a for the coefficients of component a,
-//! u_j e_j/σ_j − 1/σ_j and the like for σ_j, σ_a σ_b u_a u_b − const for ρ(a, b).
+//! The identity holds for any complete data. Here they are the observed outcomes and the latent selections, K = (O, V):
+//! missing outcomes, integrated out, would add as much to the first term as to the second, and noise. In the naturals,
+//! with u = Ω_KK⁻¹e_K, zero for the missing outcomes, the score of row i is
+//!
+//! ```text
+//! x_a u_a for the coefficients of a,   u_j e_j/σ_j − const for σ_j,   σ_a σ_b u_a u_b − const for ρ(a, b):
+//! ```
+//!
+//! a quadratic w₀ + w₁z + w₂z² in the deviation z of one selection from its mean given the others. Its variance is
+//! that given the others, by the moments of the truncated normal, plus that of w₀ + w₂E[z²] over the others; each
+//! selection of each sweep takes its turn as the one. With one equation nothing is left to chance.
 
 use std::ops::Range;
 
@@ -18,58 +27,324 @@ use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 
 use super::chains::{Chains, Machine, Row, Rows, Visitor};
-use super::expect::Statistics;
-use super::gram::Gram;
+use super::gibbs::{Conditional, Sampler};
 use super::layout::{Layout, Parameters};
 use crate::error::Result;
 use crate::linalg::{inverse_spd, mirror};
 use crate::shard::BLOCK_ROWS;
 
-/// −Σ E[H_i], K × K, from the statistics of an E-step at `at`.
+impl Chains {
+    /// The observed information at `at`, K × K in the naturals, from `sweeps` draws of every row.
+    ///
+    /// # Errors
+    /// As [`Chains::draw`].
+    pub fn information(
+        &mut self,
+        rows: Rows,
+        at: &Parameters,
+        sweeps: usize,
+        machine: &mut Machine,
+    ) -> Result<DMatrix<f64>> {
+        let patterns = rows.data.distinct.iter();
+        let constants: Vec<Conditional> = patterns
+            .map(|&pattern| Conditional::new(&at.omega, pattern, Sampler::Collapsed))
+            .collect::<Result<_>>()?;
+        let scores = Scores::new(rows, at, &constants)?;
+        let half = sweeps.div_ceil(2).max(1);
+        let visitor = || Informations::new(&scores, half);
+        let shards = self.pass(rows, at, &constants, machine, visitor)?;
+        let size = rows.layout.len();
+        let zero = DMatrix::zeros(size, size);
+        let shards = shards.into_iter().map(Informations::sum);
+        let mut sum = shards.fold(zero, |sum, shard| sum + shard);
+        mirror(&mut sum);
+        Ok(sum)
+    }
+}
+
+/// What the scores of all rows have in common.
+struct Scores<'a> {
+    rows: Rows<'a>,
+    /// Standard deviations of the errors.
+    sigmas: Vec<f64>,
+    /// dΩ/dξ of each error parameter ξ, and the second derivatives.
+    slopes: Vec<DMatrix<f64>>,
+    curvatures: Vec<(usize, usize, DMatrix<f64>)>,
+    patterns: Vec<Pattern>,
+}
+
+/// Of one pattern.
+struct Pattern {
+    /// Ω_KK⁻¹ with zeros for the missing outcomes, 2J × 2J.
+    precision: DMatrix<f64>,
+    /// Ω_KK⁻¹ dΩ/dξ of each ξ.
+    turns: Vec<DMatrix<f64>>,
+    /// w₂ of each selection.
+    curves: Vec<DVector<f64>>,
+}
+
+impl<'a> Scores<'a> {
+    fn new(rows: Rows<'a>, at: &Parameters, constants: &[Conditional]) -> Result<Self> {
+        let layout = rows.layout;
+        let slopes = slopes(layout, at);
+        let mut scores = Scores {
+            rows,
+            sigmas: at.omega.diagonal().iter().map(|v| v.sqrt()).collect(),
+            curvatures: curvatures(layout, at),
+            slopes,
+            patterns: Vec::with_capacity(constants.len()),
+        };
+        for conditional in constants {
+            let pattern = scores.pattern(conditional, &at.omega)?;
+            scores.patterns.push(pattern);
+        }
+        Ok(scores)
+    }
+
+    fn pattern(&self, of: &Conditional, omega: &DMatrix<f64>) -> Result<Pattern> {
+        let known: Vec<usize> = of.observed.iter().chain(&of.drawn).copied().collect();
+        let inverse = inverse_spd(&omega.select_rows(&known).select_columns(&known))?;
+        let errors = omega.nrows();
+        let mut precision = DMatrix::zeros(errors, errors);
+        for (x, &a) in known.iter().enumerate() {
+            for (y, &b) in known.iter().enumerate() {
+                precision[(a, b)] = inverse[(x, y)];
+            }
+        }
+        let curves = of.drawn.iter().map(|&selection| {
+            let slope = precision.column(selection);
+            let mut curve = DVector::zeros(self.units());
+            let pairs = self.rows.layout.pairs();
+            for (place, (a, b)) in (errors + errors / 2..).zip(pairs) {
+                curve[place] = self.sigmas[a] * self.sigmas[b] * slope[a] * slope[b];
+            }
+            curve
+        });
+        Ok(Pattern {
+            curves: curves.collect(),
+            turns: (self.slopes.iter())
+                .map(|slope| &precision * slope)
+                .collect(),
+            precision,
+        })
+    }
+
+    /// Number of units of a row's score: 2J values u, then the error parameters.
+    fn units(&self) -> usize {
+        let layout = self.rows.layout;
+        layout.components() + layout.len() - layout.coefficients()
+    }
+
+    /// w₀ of a row with errors `errors` (zero for the missing outcomes), and w₁ along `selection`.
+    fn units_at(
+        &self,
+        pattern: &Pattern,
+        errors: &[f64],
+        selection: usize,
+        value: &mut [f64],
+        slope: &mut [f64],
+    ) {
+        let size = errors.len();
+        let (u, by_omega) = value.split_at_mut(size);
+        for (u, column) in u.iter_mut().zip(pattern.precision.column_iter()) {
+            *u = column.iter().zip(errors).map(|(p, e)| p * e).sum();
+        }
+        let (du, slope_by_omega) = slope.split_at_mut(size);
+        let along = pattern.precision.column(selection);
+        du.iter_mut().zip(along.iter()).for_each(|(to, p)| *to = *p);
+        for j in 0..size / 2 {
+            let ratio = errors[j] / self.sigmas[j];
+            by_omega[j] = u[j] * ratio;
+            slope_by_omega[j] = du[j] * ratio;
+        }
+        for (place, (a, b)) in (size / 2..).zip(self.rows.layout.pairs()) {
+            let scale = self.sigmas[a] * self.sigmas[b];
+            by_omega[place] = scale * u[a] * u[b];
+            slope_by_omega[place] = scale * (u[a] * du[b] + u[b] * du[a]);
+        }
+    }
+}
+
+/// The information of the rows of a shard.
 ///
-/// # Errors
-/// [`crate::Error::NotPositiveDefinite`] when Ω is not.
-pub fn complete_information(
-    statistics: &Statistics,
-    gram: &Gram,
-    layout: &Layout,
-    at: &Parameters,
-) -> Result<DMatrix<f64>> {
-    let precision = inverse_spd(&at.omega)?;
-    let slopes = slopes(layout, at);
-    let first = layout.coefficients();
-    let mut information = DMatrix::zeros(layout.len(), layout.len());
-    for a in 0..layout.components() {
-        for b in 0..=a {
-            let block = gram.block(a, b) * precision[(a, b)];
-            let (rows, columns) = (layout.range(a), layout.range(b));
-            information
-                .view_mut((rows.start, columns.start), (rows.len(), columns.len()))
-                .copy_from(&block);
+/// The draws of a row fall into two halves with means m₁, m₂. The scatter about the common mean lacks the variance of that
+/// mean, which ¼(m₁ − m₂)(m₁ − m₂)' estimates whatever the autocorrelation of the chain; together they are unbiased but
+/// for the covariance of the halves, which falls with the square of the number of draws.
+struct Informations<'a> {
+    scores: &'a Scores<'a>,
+    /// Sweeps of each half.
+    half: usize,
+    /// Lower triangle of the sum.
+    sum: DMatrix<f64>,
+    /// Σ w and Σ w E[uu'] of each pattern.
+    moments: Vec<(f64, DMatrix<f64>)>,
+    /// −E[H] − Var(s) in units of each row of the block but for what `moments` give, and weights.
+    block: Vec<(f64, DMatrix<f64>)>,
+    errors: Vec<f64>,
+    value: DVector<f64>,
+    slope: DVector<f64>,
+}
+
+impl<'a> Informations<'a> {
+    fn new(scores: &'a Scores<'a>, half: usize) -> Self {
+        let layout = scores.rows.layout;
+        let (errors, units, size) = (layout.components(), scores.units(), layout.len());
+        let zero = (0.0, DMatrix::zeros(errors, errors));
+        Informations {
+            scores,
+            half,
+            sum: DMatrix::zeros(size, size),
+            moments: vec![zero; scores.patterns.len()],
+            block: Vec::with_capacity(BLOCK_ROWS),
+            errors: vec![0.0; errors],
+            value: DVector::zeros(units),
+            slope: DVector::zeros(units),
         }
     }
-    let second = &precision * &statistics.second * &precision;
-    for (x, slope) in slopes.iter().enumerate() {
-        let turned = &precision * slope * &precision;
-        for a in 0..layout.components() {
-            let column = &statistics.cross[a] * turned.column(a);
-            let range = layout.range(a);
-            let mut row = information.view_mut((first + x, range.start), (1, range.len()));
-            row.tr_copy_from(&column);
+
+    /// Mean and covariance matrix (lower triangle) of the units of a row's score.
+    fn variance(&mut self, row: &mut Row, rng: &mut ChaCha8Rng) -> (DVector<f64>, DMatrix<f64>) {
+        let pattern = &self.scores.patterns[row.pattern];
+        let (size, equations) = (self.value.len(), row.conditional.drawn.len());
+        self.errors.fill(0.0);
+        for (&component, &error) in row.conditional.observed.iter().zip(row.observed) {
+            self.errors[component] = error;
         }
-        // P S P Ω_ξ P, symmetric in the trace with Ω_η.
-        let spread = &second * slope * &precision;
-        for (y, other) in slopes.iter().enumerate().take(x + 1) {
-            information[(first + x, first + y)] =
-                spread.dot(other) - 0.5 * statistics.weight * turned.dot(other);
+        let mut second = DMatrix::zeros(size, size);
+        let mut means = [(); 2].map(|()| DVector::zeros(size));
+        // Σ m₃ w₁ and Σ (m₄ − m₂²) of each selection.
+        let mut skews = vec![DVector::zeros(size); equations];
+        let mut tails = vec![0.0; equations];
+        let mut origin = None;
+        for mean in &mut means {
+            for turn in 0..self.half * equations {
+                let k = turn % equations;
+                let law = row.walker.law(row.conditional, k);
+                let latent = self.errors.iter_mut().skip(equations);
+                latent.zip(row.walker.errors()).for_each(|(to, e)| *to = e);
+                self.errors[equations + k] = law.mean;
+                let (value, slope) = (self.value.as_mut_slice(), self.slope.as_mut_slice());
+                let scores = self.scores;
+                scores.units_at(pattern, &self.errors, equations + k, value, slope);
+                self.value.axpy(law.second, &pattern.curves[k], 1.0);
+                // About the first value: digits are kept where a row's units are far from zero.
+                let origin = origin.get_or_insert_with(|| self.value.clone());
+                self.value -= &*origin;
+                *mean += &self.value;
+                add_square(&mut second, 1.0, &self.value);
+                add_square(&mut second, law.second, &self.slope);
+                skews[k].axpy(law.third, &self.slope, 1.0);
+                tails[k] += law.fourth - law.second * law.second;
+                row.walker.redraw(row.conditional, k, rng);
+            }
+        }
+        for (k, curve) in pattern.curves.iter().enumerate() {
+            second.ger(1.0, &skews[k], curve, 1.0);
+            second.ger(1.0, curve, &skews[k], 1.0);
+            second.ger(tails[k], curve, curve, 1.0);
+        }
+        let turns = (self.half * equations) as f64;
+        second /= 2.0 * turns;
+        let [first, last] = means.map(|mean| mean / turns);
+        second.ger(-0.5, &first, &last, 1.0);
+        second.ger(-0.5, &last, &first, 1.0);
+        let mut mean = (first + last) * 0.5;
+        if let Some(origin) = origin {
+            mean += origin;
+        }
+        (mean, second)
+    }
+
+    /// The sum, with the part of −E[H] of the error parameters, which is linear in E[uu'].
+    fn sum(mut self) -> DMatrix<f64> {
+        let first = self.scores.rows.layout.coefficients();
+        let slopes = &self.scores.slopes;
+        for ((weight, second), pattern) in self.moments.iter().zip(&self.scores.patterns) {
+            for (x, slope) in slopes.iter().enumerate() {
+                let turned = &pattern.turns[x] * &pattern.precision;
+                let spread = second * slope * &pattern.precision;
+                for (y, other) in slopes.iter().enumerate().take(x + 1) {
+                    self.sum[(first + x, first + y)] +=
+                        spread.dot(other) - 0.5 * weight * turned.dot(other);
+                }
+            }
+            for (x, y, curvature) in &self.scores.curvatures {
+                let excess = second.dot(curvature) - weight * pattern.precision.dot(curvature);
+                self.sum[(first + x.max(y), first + x.min(y))] -= 0.5 * excess;
+            }
+        }
+        self.sum
+    }
+}
+
+impl Visitor for Informations<'_> {
+    fn row(&mut self, mut row: Row, rng: &mut ChaCha8Rng) {
+        let (mean, mut information) = self.variance(&mut row, rng);
+        let pattern = &self.scores.patterns[row.pattern];
+        let errors = self.errors.len();
+        let slopes = mean.rows(0, errors);
+        let (weight, moments) = &mut self.moments[row.pattern];
+        *weight += row.weight;
+        for a in 0..errors {
+            for b in 0..errors {
+                let covariance = information[(a.max(b), a.min(b))];
+                moments[(a, b)] += row.weight * (covariance + slopes[a] * slopes[b]);
+            }
+        }
+        information.neg_mut();
+        let mut corner = information.view_mut((0, 0), (errors, errors));
+        corner += &pattern.precision;
+        for (x, turn) in pattern.turns.iter().enumerate() {
+            let mut to = information.view_mut((errors + x, 0), (1, errors));
+            to += (turn * slopes).transpose();
+        }
+        self.block.push((row.weight, information));
+    }
+
+    /// Spreads the information in units over the parameters.
+    fn block(&mut self, rows: Range<usize>) {
+        let Rows { data, layout } = self.scores.rows;
+        let (errors, first) = (layout.components(), layout.coefficients());
+        let mut values = vec![0.0; first];
+        for (number, (weight, units)) in rows.zip(self.block.drain(..)) {
+            for component in 0..errors {
+                let columns = layout.range(component).zip(layout.kept(component));
+                for (to, &column) in columns {
+                    values[to] = data.designs[component].columns[column * data.n + number];
+                }
+            }
+            for a in 0..errors {
+                for k in layout.range(a) {
+                    let value = weight * values[k];
+                    for b in 0..=a {
+                        let factor = value * units[(a, b)];
+                        for l in layout.range(b) {
+                            self.sum[(k, l)] += factor * values[l];
+                        }
+                    }
+                    for x in 0..units.nrows() - errors {
+                        self.sum[(first + x, k)] += value * units[(errors + x, a)];
+                    }
+                }
+            }
+            for x in 0..units.nrows() - errors {
+                for y in 0..=x {
+                    self.sum[(first + x, first + y)] += weight * units[(errors + x, errors + y)];
+                }
+            }
         }
     }
-    for (x, y, curvature) in curvatures(layout, at) {
-        let excess = second.dot(&curvature) - statistics.weight * precision.dot(&curvature);
-        information[(first + x.max(y), first + x.min(y))] -= 0.5 * excess;
+}
+
+/// Adds `factor` x x' to the lower triangle.
+fn add_square(sum: &mut DMatrix<f64>, factor: f64, x: &DVector<f64>) {
+    let size = x.len();
+    let columns = sum.as_mut_slice().chunks_exact_mut(size);
+    for (k, column) in columns.enumerate() {
+        let scaled = factor * x[k];
+        let entries = column[k..].iter_mut().zip(&x.as_slice()[k..]);
+        entries.for_each(|(sum, value)| *sum += scaled * value);
     }
-    mirror(&mut information);
-    Ok(information)
 }
 
 /// dΩ/dξ for σ of each outcome and each correlation.
@@ -117,184 +392,4 @@ fn curvatures(layout: &Layout, at: &Parameters) -> Vec<(usize, usize, DMatrix<f6
         }
     }
     curvatures
-}
-
-impl Chains {
-    /// Σ Var(s_i), K × K, from `sweeps` draws of every row at `at`.
-    ///
-    /// # Errors
-    /// As [`Chains::draw`].
-    pub fn missing_information(
-        &mut self,
-        rows: Rows,
-        at: &Parameters,
-        sweeps: usize,
-        machine: &mut Machine,
-    ) -> Result<DMatrix<f64>> {
-        let constants = self.constants(rows.data, at)?;
-        let precision = inverse_spd(&at.omega)?;
-        let half = sweeps.div_ceil(2).max(1);
-        let visitor = || Variances::new(rows, at, &precision, half);
-        let shards = self.pass(rows, at, &constants, machine, visitor)?;
-        let size = rows.layout.len();
-        let zero = DMatrix::zeros(size, size);
-        let mut sum = shards.into_iter().fold(zero, |sum, shard| sum + shard.sum);
-        mirror(&mut sum);
-        Ok(sum)
-    }
-}
-
-/// Variances of the rows' scores.
-///
-/// The draws of a row fall into two halves with means m₁, m₂. The scatter about the common mean lacks the variance of that
-/// mean, which ¼(m₁ − m₂)(m₁ − m₂)' estimates whatever the autocorrelation of the chain; together they are unbiased but
-/// for the covariance of the halves, which falls with the square of the number of draws.
-struct Variances<'a> {
-    rows: Rows<'a>,
-    precision: &'a DMatrix<f64>,
-    /// Standard deviations of the errors.
-    sigmas: Vec<f64>,
-    /// Sweeps of each half.
-    half: usize,
-    /// Lower triangle of Σ w Var(s_i).
-    sum: DMatrix<f64>,
-    /// Variances of the units of each row of the block.
-    block: Vec<DMatrix<f64>>,
-    weights: Vec<f64>,
-    draw: Draw,
-}
-
-/// A draw of a row: its errors and the units of its score, u and the derivatives by Ω's parameters.
-#[derive(Debug)]
-struct Draw {
-    known: Vec<f64>,
-    rest: Vec<f64>,
-    errors: Vec<f64>,
-    units: DVector<f64>,
-}
-
-impl<'a> Variances<'a> {
-    fn new(rows: Rows<'a>, at: &Parameters, precision: &'a DMatrix<f64>, half: usize) -> Self {
-        let (errors, parameters) = (rows.layout.components(), rows.layout.len());
-        let units = errors + parameters - rows.layout.coefficients();
-        Variances {
-            rows,
-            precision,
-            sigmas: at.omega.diagonal().iter().map(|v| v.sqrt()).collect(),
-            half,
-            sum: DMatrix::zeros(parameters, parameters),
-            block: Vec::with_capacity(BLOCK_ROWS),
-            weights: Vec::with_capacity(BLOCK_ROWS),
-            draw: Draw {
-                known: Vec::new(),
-                rest: Vec::new(),
-                errors: vec![0.0; errors],
-                units: DVector::zeros(units),
-            },
-        }
-    }
-
-    /// The units of the newest draw of a row.
-    fn units(&mut self, row: &mut Row, rng: &mut ChaCha8Rng) {
-        let Draw {
-            known,
-            rest,
-            errors,
-            units,
-        } = &mut self.draw;
-        let conditional = row.conditional;
-        known.clear();
-        known.extend_from_slice(row.observed);
-        known.extend(row.walker.errors().take(conditional.drawn.len()));
-        rest.resize(conditional.rest.len(), 0.0);
-        conditional.complete(known, rest);
-        conditional.disturb(rest, rng);
-        for (&component, &error) in conditional.components().zip(known.iter().chain(&*rest)) {
-            errors[component] = error;
-        }
-        let size = errors.len();
-        let (u, by_omega) = units.as_mut_slice().split_at_mut(size);
-        for (u, column) in u.iter_mut().zip(self.precision.column_iter()) {
-            *u = column.iter().zip(&*errors).map(|(p, e)| p * e).sum();
-        }
-        let (by_sigma, by_correlation) = by_omega.split_at_mut(size / 2);
-        for (j, slope) in by_sigma.iter_mut().enumerate() {
-            *slope = u[j] * errors[j] / self.sigmas[j];
-        }
-        for (slope, (a, b)) in by_correlation.iter_mut().zip(self.rows.layout.pairs()) {
-            *slope = self.sigmas[a] * self.sigmas[b] * u[a] * u[b];
-        }
-    }
-}
-
-impl Visitor for Variances<'_> {
-    fn row(&mut self, mut row: Row, rng: &mut ChaCha8Rng) {
-        let size = self.draw.units.len();
-        // About the first draw: digits are kept where a row's units are far from zero.
-        self.units(&mut row, rng);
-        let origin = self.draw.units.clone();
-        let mut second = DMatrix::zeros(size, size);
-        let mut means = [(); 2].map(|()| DVector::zeros(size));
-        for mean in &mut means {
-            for _ in 0..self.half {
-                row.walker.sweep(row.conditional, 1, rng);
-                self.units(&mut row, rng);
-                self.draw.units -= &origin;
-                *mean += &self.draw.units;
-                add_square(&mut second, &self.draw.units);
-            }
-            *mean /= self.half as f64;
-        }
-        second /= 2.0 * self.half as f64;
-        let [first, last] = means;
-        // Scatter about the mean m, plus ¼(m₁ − m₂)(m₁ − m₂)': together less ½(m₁m₂' + m₂m₁').
-        second.ger(-0.5, &first, &last, 1.0);
-        second.ger(-0.5, &last, &first, 1.0);
-        self.block.push(second);
-        self.weights.push(row.weight);
-    }
-
-    /// Spreads the variances of the units over the parameters.
-    fn block(&mut self, rows: Range<usize>) {
-        let Rows { data, layout } = self.rows;
-        let (errors, first) = (layout.components(), layout.coefficients());
-        let mut values = vec![0.0; first];
-        for ((number, second), weight) in rows.zip(self.block.drain(..)).zip(self.weights.drain(..))
-        {
-            for component in 0..errors {
-                let columns = layout.range(component).zip(layout.kept(component));
-                for (to, &column) in columns {
-                    values[to] = data.designs[component].columns[column * data.n + number];
-                }
-            }
-            for a in 0..errors {
-                for k in layout.range(a) {
-                    for b in 0..=a {
-                        let factor = weight * values[k] * second[(a, b)];
-                        for l in layout.range(b) {
-                            self.sum[(k, l)] += factor * values[l];
-                        }
-                    }
-                    for x in 0..second.nrows() - errors {
-                        self.sum[(first + x, k)] += weight * values[k] * second[(errors + x, a)];
-                    }
-                }
-            }
-            for x in 0..second.nrows() - errors {
-                for y in 0..=x {
-                    self.sum[(first + x, first + y)] += weight * second[(errors + x, errors + y)];
-                }
-            }
-        }
-    }
-}
-
-/// Adds x x' to the lower triangle.
-fn add_square(sum: &mut DMatrix<f64>, x: &DVector<f64>) {
-    let size = x.len();
-    let columns = sum.as_mut_slice().chunks_exact_mut(size);
-    for (k, column) in columns.enumerate() {
-        let entries = column[k..].iter_mut().zip(&x.as_slice()[k..]);
-        entries.for_each(|(sum, value)| *sum += x[k] * value);
-    }
 }

@@ -5,8 +5,10 @@
 //! s* = Wγ + v, with (ε, v) ~ N(0, Ω) and the diagonal of Ω_vv equal to 1; y_j is observed where s*_j > 0.
 
 mod ascent;
+pub mod averaging;
 pub(crate) mod block;
 pub mod chains;
+pub(crate) mod columns;
 pub mod conditional;
 pub mod constrained;
 pub mod coordinates;
@@ -17,6 +19,7 @@ pub mod em;
 pub(crate) mod examples;
 pub mod expect;
 pub mod fit;
+pub mod gain;
 pub mod gibbs;
 pub mod gram;
 pub mod imputation;
@@ -28,6 +31,7 @@ pub mod maximize;
 pub mod missing_outcomes;
 pub mod model;
 pub mod modes;
+pub mod monte_carlo;
 pub(crate) mod pattern;
 pub mod prediction;
 pub mod probit;
@@ -43,6 +47,7 @@ mod starts;
 mod tests;
 pub mod two_step;
 mod verdict;
+pub mod walker;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};

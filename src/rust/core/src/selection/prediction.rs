@@ -85,7 +85,8 @@ impl Model<'_> {
                     self.natural_gradient(i, &row.slopes, gradient.as_mut_slice());
                     product.gemv(1.0, covariance, &gradient, 0.0);
                     let variance = gradient.dot(&product);
-                    predicted.errors[t].push(variance.max(0.0).sqrt());
+                    // Not `max`, which would make 0 of a row that is not a number.
+                    predicted.errors[t].push(if variance < 0.0 { 0.0 } else { variance.sqrt() });
                 }
             });
             Ok(predicted)

@@ -16,6 +16,7 @@ use std::sync::Mutex;
 use nalgebra::{DMatrix, DVector};
 
 use super::block::{Block, Posterior};
+use super::columns::dots;
 use super::coordinates::Coordinates;
 use super::data::Data;
 use super::expect::{expect, Statistics};
@@ -23,7 +24,6 @@ use super::layout::{Layout, Parameters};
 use super::regressors::blocks;
 use crate::error::{Error, Result};
 use crate::linalg;
-use crate::mixed::basis::dot;
 use crate::normal::orthant::Integration;
 use crate::shard::{map_merge, map_slices, shards, Merge, BLOCK_ROWS};
 
@@ -286,7 +286,7 @@ pub fn outer_products(
         let mut scorer = Scorer::new(&posterior, at);
         let mut scores = vec![0.0; k * BLOCK_ROWS];
         let mut weighted = vec![0.0; BLOCK_ROWS];
-        let mut sum = DMatrix::zeros(k, k);
+        let mut sum = DMatrix::<f64>::zeros(k, k);
         for block in blocks(rows) {
             scorer.scores(block.clone(), &mut scores)?;
             for (b, column) in scores.chunks_exact(BLOCK_ROWS).enumerate() {
@@ -296,9 +296,8 @@ pub fn outer_products(
                     .iter_mut()
                     .zip(column)
                     .for_each(|(to, (x, i))| *to = data.weight(i) * x);
-                for a in b..k {
-                    sum[(a, b)] += dot(&scores[a * BLOCK_ROWS..][..block.len()], weighted);
-                }
+                let to = &mut sum.as_mut_slice()[b * k..][b..k];
+                dots(weighted, &scores[b * BLOCK_ROWS..], BLOCK_ROWS, to);
             }
         }
         Ok(sum)

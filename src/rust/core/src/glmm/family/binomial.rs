@@ -1,11 +1,8 @@
 //! Binomial rows: y log F(η) + (1 - y) log(1 - F(η)), each logarithm with its own tail.
 
-use std::f64::consts::FRAC_1_SQRT_2;
-
-use libm::erfc;
-
 use super::special::{cauchy_cdf, ln_factorial, log_one_minus_exp, logistic, softplus};
 use super::{Link, RowTerms};
+use crate::normal::univariate::Positive;
 
 /// A logarithm of a probability and its first three derivatives.
 #[derive(Clone, Copy)]
@@ -118,59 +115,14 @@ fn log_logistic(eta: f64) -> Tail {
     }
 }
 
-/// Where the continued fraction of Mills' ratio takes over.
-const NORMAL_TAIL: f64 = -5.0;
-
-/// Levels of the continued fraction: all digits from [`NORMAL_TAIL`] on.
-const FRACTION_LEVELS: u32 = 40;
-
-/// With m = φ/Φ: m' = -m (η + m) and (log Φ)''' = -m (1 - (η + m)(η + 2m)).
+/// With Z ~ N(η, 1) the derivatives of log Φ(η) are the cumulants of Z given Z > 0, the first less η and the second less 1.
 fn log_normal_cdf(eta: f64) -> Tail {
-    if eta < NORMAL_TAIL {
-        return log_normal_tail(-eta);
-    }
-    let smaller = 0.5 * erfc(eta.abs() * FRAC_1_SQRT_2);
-    let (cdf, value) = if eta > 0.0 {
-        (1.0 - smaller, (-smaller).ln_1p())
-    } else {
-        (smaller, smaller.ln())
-    };
-    let mills = normal_density(eta) / cdf;
-    if mills == 0.0 {
-        return CERTAIN;
-    }
-    let sum = eta + mills;
+    let inside = Positive::new(eta);
     Tail {
-        value,
-        first: mills,
-        second: -mills * sum,
-        third: -mills * (1.0 - sum * (sum + mills)),
-    }
-}
-
-fn normal_density(eta: f64) -> f64 {
-    const INVERSE_SQRT_TAU: f64 = 0.398_942_280_401_432_7;
-    INVERSE_SQRT_TAU * (-0.5 * eta * eta).exp()
-}
-
-/// log Φ(-x) far out: m = x + 1/(x + 2/(x + 3/(x + ...))) (Abramowitz and Stegun, 26.2.14), arranged so that nothing
-/// cancels.
-fn log_normal_tail(x: f64) -> Tail {
-    const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
-    let mut f = 0.0;
-    for k in (3..FRACTION_LEVELS).rev() {
-        f = f64::from(k) / (x + f);
-    }
-    let e = 2.0 / (x + f);
-    let d = 1.0 / (x + e);
-    let mills = x + d;
-    // 1 - d (x + 2d) = d (e - 2d), and e - 2d = 2 (e - f) / ((x + f)(x + e)).
-    let rest = d * 2.0 * (e - f) / ((x + f) * (x + e));
-    Tail {
-        value: -0.5 * x * x - HALF_LOG_TAU - mills.ln(),
-        first: mills,
-        second: -mills * d,
-        third: -mills * rest,
+        value: inside.log_probability,
+        first: inside.mills,
+        second: -inside.mills * inside.mean,
+        third: inside.third,
     }
 }
 

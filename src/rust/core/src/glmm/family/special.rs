@@ -1,9 +1,7 @@
 //! Special functions that keep their digits in the tails.
 
-use std::f64::consts::{FRAC_1_SQRT_2, PI, SQRT_2};
+use std::f64::consts::PI;
 
-use libm::erfc;
-use statrs::function::erf::erfc_inv;
 use statrs::function::gamma::{digamma, ln_gamma};
 
 /// From here on Stirling's series has all digits.
@@ -35,16 +33,6 @@ pub fn log_one_minus_exp(x: f64) -> f64 {
     } else {
         (-x.exp()).ln_1p()
     }
-}
-
-/// Φ(x).
-pub fn normal_cdf(x: f64) -> f64 {
-    0.5 * erfc(-x * FRAC_1_SQRT_2)
-}
-
-/// Φ⁻¹(p).
-pub fn normal_quantile(p: f64) -> f64 {
-    -SQRT_2 * erfc_inv(2.0 * p)
 }
 
 /// The Cauchy distribution function, in (0, 1/2) as exact in the left tail.

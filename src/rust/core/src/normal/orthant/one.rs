@@ -24,7 +24,7 @@ impl One {
     /// With a = q m / √c and λ = φ(a)/Φ(a): E = m + q √c λ, V = c (1 - λ (λ + a)).
     pub fn moments(&self, mean: f64, expectation: &mut [f64], covariance: &mut [f64]) -> f64 {
         let inside = Positive::new(mean / self.signed_sd);
-        expectation[0] = mean + self.signed_sd * inside.mills;
+        expectation[0] = self.signed_sd * inside.mean;
         covariance[0] = self.signed_sd * self.signed_sd * inside.variance;
         inside.log_probability
     }

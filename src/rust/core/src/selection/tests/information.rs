@@ -50,4 +50,5 @@ fn check(equations: usize, rows: usize) {
 fn it_is_minus_the_derivative_of_the_score() {
     check(1, 500);
     check(2, 300);
+    check(3, 60);
 }

@@ -158,6 +158,7 @@ fn check_score(equations: usize, rows: usize, tolerance: f64) {
 fn the_score_is_the_derivative_of_the_log_likelihood() {
     check_score(1, 600, 1e-7);
     check_score(2, 300, 1e-7);
+    check_score(3, 60, 1e-7);
 }
 
 /// Equal up to the last bit.

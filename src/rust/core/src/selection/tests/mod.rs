@@ -5,6 +5,8 @@ mod fit;
 mod information;
 mod invariance;
 mod likelihood;
+mod monte_carlo;
+mod profile;
 
 use nalgebra::DMatrix;
 
