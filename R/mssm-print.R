@@ -14,7 +14,8 @@ print.ember_mssm <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
     cat(equation_heading(words), ":\n", sep = "")
     print.default(format(x$coefficients[[k]], digits = digits), print.gap = 2L, quote = FALSE)
   }
-  cat(mssm_remarks(x), sep = "\n")
+  closing <- mssm_remarks(x)
+  if (length(closing) > 0L) cat(closing, sep = "\n")
   invisible(x)
 }
 

@@ -63,7 +63,7 @@ equation_table <- function(rows, cells, fit) {
   table <- cells[rows, , drop = FALSE]
   z <- table[, "Estimate"] / table[, "Std. Error"]
   table <- cbind(table, "z value" = z, "Pr(>|z|)" = 2 * stats::pnorm(-abs(z)))
-  rownames(table) <- unlist(fit$columns)[rows]
+  rownames(table) <- unlist(fit$columns, use.names = FALSE)[rows]
   table
 }
 

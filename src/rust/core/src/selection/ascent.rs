@@ -24,6 +24,13 @@ pub(super) struct Likelihood<'a> {
     pub threads: usize,
 }
 
+impl<'a> Likelihood<'a> {
+    /// The same of other rows.
+    pub(super) fn on(self, data: &'a Data<'a>) -> Self {
+        Likelihood { data, ..self }
+    }
+}
+
 /// Where a climb ended.
 #[derive(Debug, Clone)]
 pub(super) struct Reached {

@@ -5,7 +5,7 @@ use super::coordinates::Coordinates;
 use super::data::Data;
 use super::expect::expect;
 use super::layout::{Layout, Parameters};
-use super::modes::{Candidate, Candidates, Kind, Mode};
+use super::modes::{is_same, Candidate, Candidates, Kind, Mode};
 use super::search::{rough, search, Found, Scan};
 use super::verdict::{judge, Facts};
 use crate::em::{Flow, Progress, Settings, Status, Trace};
@@ -85,28 +85,41 @@ pub fn fit(
         Some(start) => from_start(likelihood, start, plan.settings, monitor)?,
         None => search(likelihood, plan.search, plan.settings, monitor)?,
     };
-    let passes = found.candidates.0.iter().map(|one| one.reached.passes);
-    let mut passes = passes.sum();
+    let mut stopped = found.candidates.interrupted();
+    let mut candidates = found.candidates.0;
+    let mut passes = candidates.iter().map(|one| one.reached.passes).sum();
+    if stopped {
+        candidates.truncate(1);
+    }
     let mut judged: Vec<Judged> = Vec::new();
-    let mut again = Candidates::default();
-    for Candidate { mut reached, hits } in found.candidates.0 {
+    for Candidate { mut reached, hits } in candidates {
         let before = reached.passes;
+        if stopped {
+            reached.status = Status::Interrupted;
+        }
         let facts = judge(likelihood, &mut reached, plan.settings, monitor)?;
         passes += reached.passes - before;
-        again.add(layout, reached.clone(), hits);
+        stopped |= reached.status == Status::Interrupted;
         // Newton's steps, or those away from a saddle, may lead to where another climb ended.
-        if again.0.len() > judged.len() {
-            judged.push(Judged {
+        let known = judged.iter_mut();
+        let mut known = known.filter(|known| is_same(layout, &known.reached, &reached));
+        match known.next() {
+            Some(known) => known.hits += hits,
+            None => judged.push(Judged {
                 reached,
                 facts,
                 hits,
-            });
+            }),
         }
     }
     for end in &found.rising {
         judged.push(rising_end(likelihood, end)?);
     }
     let mut fit = choose(likelihood, judged)?;
+    if stopped {
+        fit.status = Status::Interrupted;
+        fit.modes.clear();
+    }
     fit.passes = passes;
     fit.scans = found.scans;
     fit.simulation_error = simulation_error(likelihood, &fit.parameters)?;
@@ -194,9 +207,6 @@ fn choose(likelihood: Likelihood, mut judged: Vec<Judged>) -> Result<Fit> {
     modes.retain(|mode| mode.kind != Kind::Boundary || mode.log_likelihood > height - NEGLIGIBLE);
     modes.sort_by(|a, b| b.log_likelihood.total_cmp(&a.log_likelihood));
     let best = judged.swap_remove(0);
-    if status == Status::Interrupted {
-        modes.clear();
-    }
     Ok(Fit {
         parameters: best.reached.parameters,
         log_likelihood: height,

@@ -4,7 +4,7 @@ use super::ascent::Reached;
 use super::coordinates::Coordinates;
 use super::layout::{Layout, Parameters};
 use crate::em::Status;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg;
 
 /// Log-likelihoods of one mode, climbed to twice, differ by less.
@@ -80,6 +80,24 @@ impl Candidates {
         self.0.sort_by(|a, b| height(b).total_cmp(&height(a)));
     }
 
+    /// Adds the end of a climb, unless the likelihood is undefined where it started.
+    ///
+    /// # Errors
+    /// Errors that no other start would avoid.
+    pub(super) fn try_add(
+        &mut self,
+        layout: &Layout,
+        climbed: Result<Reached>,
+        hits: usize,
+    ) -> Result<()> {
+        match climbed {
+            Ok(reached) => self.add(layout, reached, hits),
+            Err(error @ (Error::Argument { .. } | Error::Interrupted)) => return Err(error),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
     /// Whether the user stopped one.
     pub(super) fn interrupted(&self) -> bool {
         let mut all = self.0.iter();
@@ -87,7 +105,8 @@ impl Candidates {
     }
 }
 
-fn is_same(layout: &Layout, a: &Reached, b: &Reached) -> bool {
+/// Whether two climbs ended at the same place.
+pub(super) fn is_same(layout: &Layout, a: &Reached, b: &Reached) -> bool {
     if (a.log_likelihood - b.log_likelihood).abs() > SAME_LOG_LIKELIHOOD {
         return false;
     }

@@ -7,6 +7,7 @@
 
 use super::ascent::{climb, Likelihood, Reached};
 use super::coordinates::Coordinates;
+use super::data::Data;
 use super::em::SelectionModel;
 use super::information::{information, Passes};
 use super::layout::Parameters;
@@ -17,20 +18,38 @@ use super::scan::Equation;
 use super::starts::{combinations, correlated, independent, Marginal};
 use super::two_step;
 use crate::em::{Acceleration, Flow, Progress, Settings, Status};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linalg;
 
-/// More rows are searched on a sample.
-const MANY_ROWS: usize = 20_000;
+/// With more rows, equations are walked along on a sample of this many.
+const WALKED_ROWS: Limit = Limit {
+    most: 20_000,
+    sample: 8_000,
+};
 
-/// Rows of the sample.
-const SAMPLE_ROWS: usize = 8_000;
+/// With more rows, climbs of several equations are made on a sample of this many first.
+const CLIMBED_ROWS: Limit = Limit {
+    most: 8_000,
+    sample: 4_000,
+};
 
 /// The tolerance of climbs, from whose ends Newton's steps lead on.
 const ROUGH: f64 = 1e-2;
 
 /// EM steps before a climb of the joint likelihood: they are safe where quasi-Newton steps are not.
 const EM_STEPS: usize = 10;
+
+/// How many rows a part of the search uses.
+struct Limit {
+    most: usize,
+    sample: usize,
+}
+
+impl Limit {
+    fn sample(&self, data: &Data) -> Option<Sample> {
+        (data.n > self.most).then(|| Sample::of(data, self.sample))
+    }
+}
 
 /// The log-likelihood of an equation by itself along its correlation, the other parameters at their maximum.
 #[derive(Debug, Clone)]
@@ -58,20 +77,65 @@ pub(super) fn search(
     settings: &Settings,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Found> {
-    if likelihood.data.n <= MANY_ROWS {
-        return explore(likelihood, everywhere, settings, monitor);
-    }
-    let sample = Sample::of(likelihood.data, SAMPLE_ROWS);
-    let data = sample.data()?;
-    let part = Likelihood {
-        data: &data,
-        ..likelihood
+    let sample = WALKED_ROWS.sample(likelihood.data);
+    let Some(sample) = sample else {
+        return explore(likelihood, likelihood, everywhere, settings, monitor);
     };
-    let mut found = explore(part, everywhere, settings, monitor)?;
-    let few = std::mem::take(&mut found.candidates);
-    for one in few.0 {
-        let reached = polish(likelihood, part, &one.reached, settings, monitor)?;
-        found.candidates.add(likelihood.layout, reached, one.hits);
+    let rows = sample.data()?;
+    let part = likelihood.on(&rows);
+    let found = explore(likelihood, part, everywhere, settings, monitor)?;
+    // The likelihood of a sample may rise to the end where that of all rows does not.
+    match found.candidates.0.is_empty() {
+        true => explore(likelihood, likelihood, everywhere, settings, monitor),
+        false => Ok(found),
+    }
+}
+
+/// Walks on `walked`, climbs from what is seen there, on a sample where that saves time, and ends on all rows.
+fn explore(
+    all: Likelihood,
+    walked: Likelihood,
+    everywhere: bool,
+    settings: &Settings,
+    monitor: &mut dyn FnMut(&Progress) -> Flow,
+) -> Result<Found> {
+    let layout = all.layout;
+    let marginals = marginals(walked, monitor)?;
+    let mut found = Found {
+        candidates: Candidates::default(),
+        scans: marginals.iter().map(|one| one.scan.clone()).collect(),
+        rising: Vec::new(),
+    };
+    if let [marginal] = marginals.as_slice() {
+        let ends = marginal.rising.iter();
+        found.rising = ends.map(|end| independent(layout, &[end])).collect();
+    }
+    let sample = CLIMBED_ROWS
+        .sample(all.data)
+        .filter(|_| layout.equations > 1);
+    let rows = sample.as_ref().map(Sample::data).transpose()?;
+    let climbed = match &rows {
+        Some(rows) => all.on(rows),
+        None if layout.equations > 1 => all,
+        None => walked,
+    };
+    for start in starts(walked, &marginals, everywhere) {
+        let reached = ascend(climbed, start, settings, monitor);
+        found.candidates.try_add(layout, reached, 1)?;
+        if found.candidates.interrupted() {
+            break;
+        }
+    }
+    if !std::ptr::eq(climbed.data, all.data) {
+        let mut stop = |_: &Progress| Flow::Stop;
+        let monitor: &mut dyn FnMut(&Progress) -> Flow = match found.candidates.interrupted() {
+            true => &mut stop,
+            false => monitor,
+        };
+        for one in std::mem::take(&mut found.candidates).0 {
+            let reached = polish(all, climbed, &one.reached, settings, monitor);
+            found.candidates.try_add(layout, reached, one.hits)?;
+        }
     }
     Ok(found)
 }
@@ -109,42 +173,6 @@ pub(super) fn rough(settings: &Settings) -> Settings {
     }
 }
 
-/// Searches on all rows of `likelihood`.
-fn explore(
-    likelihood: Likelihood,
-    everywhere: bool,
-    settings: &Settings,
-    monitor: &mut dyn FnMut(&Progress) -> Flow,
-) -> Result<Found> {
-    let layout = likelihood.layout;
-    let marginals = marginals(likelihood, monitor)?;
-    let scans = marginals
-        .iter()
-        .map(|marginal| marginal.scan.clone())
-        .collect();
-    let mut found = Found {
-        candidates: Candidates::default(),
-        scans,
-        rising: Vec::new(),
-    };
-    if let [marginal] = marginals.as_slice() {
-        let ends = marginal.rising.iter();
-        found.rising = ends.map(|end| independent(layout, &[end])).collect();
-    }
-    for start in starts(likelihood, &marginals, everywhere) {
-        let reached = ascend(likelihood, start, settings, monitor);
-        match reached {
-            Ok(reached) => found.candidates.add(layout, reached, 1),
-            Err(error @ (Error::Argument { .. } | Error::Interrupted)) => return Err(error),
-            Err(_) => {}
-        }
-        if found.candidates.interrupted() {
-            break;
-        }
-    }
-    Ok(found)
-}
-
 /// Every equation by itself.
 fn marginals(
     likelihood: Likelihood,
@@ -168,7 +196,7 @@ fn marginals(
             distance: f64::NAN,
         };
         let walk = rows.walk(&probit.coefficients, &mut || monitor(&progress))?;
-        all.push(Marginal::of(&rows, &walk));
+        all.push(Marginal::of(&rows, &walk, data.equations > 1));
     }
     Ok(all)
 }

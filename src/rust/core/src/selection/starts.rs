@@ -37,7 +37,8 @@ pub(super) struct Marginal {
 }
 
 impl Marginal {
-    pub(super) fn of(rows: &Equation, walk: &Walk) -> Self {
+    /// What a walk saw; `several`: more starts, where the joint likelihood may have modes that this one has not.
+    pub(super) fn of(rows: &Equation, walk: &Walk, several: bool) -> Self {
         let scan = Scan {
             rho: walk.points.iter().map(|point| point.tau.tanh()).collect(),
             log_likelihood: walk
@@ -51,7 +52,7 @@ impl Marginal {
         let highest = highest.fold(f64::NEG_INFINITY, f64::max);
         let mut places: Vec<&Point> = walk.maxima.iter().collect();
         let inner = |point: &&Point| point.tau.abs() <= BEFORE_THE_END;
-        for end in &walk.rising {
+        for end in walk.rising.iter().filter(|_| several) {
             let before = walk.points.iter().filter(inner);
             let near = |point: &&Point| end.tau * point.tau;
             let before = before.max_by(|a, b| near(a).total_cmp(&near(b)));
@@ -61,12 +62,16 @@ impl Marginal {
         }
         for side in [-1.0, 1.0] {
             let has_sign = |point: &&Point| side * point.tau >= SIGNED;
-            if places.iter().any(has_sign) {
+            if !several || places.iter().any(has_sign) {
                 continue;
             }
             let flat = walk.points.iter().filter(inner).filter(has_sign);
             let flat = flat.max_by(|a, b| a.log_likelihood.total_cmp(&b.log_likelihood));
             places.extend(flat.filter(|point| highest - point.log_likelihood < FLAT));
+        }
+        if places.is_empty() && several {
+            let points = walk.points.iter().filter(inner);
+            places.extend(points.max_by(|a, b| a.log_likelihood.total_cmp(&b.log_likelihood)));
         }
         let modes = places.into_iter();
         let modes = modes.map(|point| (highest - point.log_likelihood, rows.estimates(point)));
