@@ -1,15 +1,5 @@
 # Heckman's two-step estimator: published values, plain probits, and the covariance by hand.
 
-mroz <- function() {
-  skip_if_not_installed("AER")
-  data <- new.env()
-  utils::data("PSID1976", package = "AER", envir = data)
-  data <- data$PSID1976
-  data$kids <- data$youngkids + data$oldkids > 0
-  data$wage[data$participation == "no"] <- NA
-  data
-}
-
 mroz_outcome <- wage ~ experience + I(experience^2) + education + city
 mroz_selection <- participation ~ age + I(age^2) + fincome + kids + education
 
