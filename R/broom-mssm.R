@@ -20,11 +20,11 @@
 #'   `sigma(y1)`, `rho(y1,s1)`), `estimate`, `std.error` (delta method), `statistic` and `p.value`
 #'   (z tests that the parameter is zero; none for standard deviations), `mc.error` (for PX-MCEM,
 #'   the Monte Carlo error of the estimate), `conf.low`, `conf.high`. `glance()`: `method`, `nobs`,
-#'   `equations`, `df`, `logLik`, `AIC`, `BIC`, `df.residual`, `modes`, `converged`. `augment()`: the
-#'   data and, for each equation, `.fitted_y` (mean of the outcome, selected or not), `.selected_y`
-#'   (its mean where it is selected), `.prob_s` (probability of the selection) and, without
-#'   `newdata`, `.resid_y`, the outcome less `.selected_y`; y and s are the names of the equations,
-#'   left out where there is only one.
+#'   `equations`, `df`, `logLik`, `AIC`, `BIC`, `df.residual`, `modes`, `converged`. `augment()`:
+#'   the data and, for each equation, `.fitted_y` (mean of the outcome, selected or not),
+#'   `.selected_y` (its mean where it is selected), `.prob_s` (probability of the selection) and,
+#'   without `newdata`, `.resid_y`, the outcome less `.selected_y`; y and s are the names of the
+#'   equations, left out where there is only one.
 #' @examples
 #' set.seed(1)
 #' fit <- mssm(y1 ~ x1, s1 ~ x1 + z1, data = simulate_mssm(500))

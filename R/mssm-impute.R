@@ -150,3 +150,5 @@ chol_or_abort <- function(covariance, call) {
     }
   )
 }
+
+is_positive_definite <- function(omega) !inherits(try(chol(omega), silent = TRUE), "try-error")

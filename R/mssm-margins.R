@@ -180,11 +180,13 @@ margins_table <- function(effects, equations, covariance, type, level) {
   of_effects <- crossprod(gradient, covariance %*% gradient)
   error <- sqrt(pmax(diag(of_effects), 0))
   half <- stats::qnorm((1 + level) / 2) * error
+  # An effect that is zero whatever the parameters has no test.
+  statistic <- ifelse(error > 0, estimate / error, NA)
   field <- function(name) rep(vapply(effects, `[[`, "", name), length(equations))
   table <- data.frame(
     equation = rep(equations, each = each), variable = field("variable"),
     contrast = field("contrast"), estimate = estimate, std.error = error,
-    statistic = estimate / error, p.value = 2 * stats::pnorm(-abs(estimate / error)),
+    statistic = statistic, p.value = 2 * stats::pnorm(-abs(statistic)),
     conf.low = estimate - half, conf.high = estimate + half
   )
   names <- paste(table$equation, table$variable, table$contrast, sep = ":")

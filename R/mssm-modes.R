@@ -86,7 +86,11 @@ fit_at_mode <- function(fit, which, call) {
     coefficients = lapply(unname(mode$coefficients), as_plain_double), omega = mode$omega
   )
   there <- fit_mssm(fit, start, call)
+  found <- there$modes[[there$mode]]
   there[c("modes", "scans")] <- fit[c("modes", "scans")]
+  # Towards the edge a climb goes on for ever: the list says where this one ended.
+  there$modes[[which]][names(found)] <- found
+  there$modes[[which]]$hits <- mode$hits
   there$mode <- which
   warn_mssm(there, call)
   there

@@ -160,31 +160,35 @@ mssm_equations <- function(fit, equation, call) {
 
 # One of 1, 0 and NA for each equation.
 mssm_pattern <- function(fit, pattern, type, call) {
-  names <- fit$equations$outcome
+  size <- length(fit$equations$outcome)
   if (is.null(pattern)) {
-    return(rep(1L, length(names)))
+    return(rep(1L, size))
   }
   if (!type %in% c("pattern", "joint")) {
     abort_argument(
       "pattern", "is only used by the types \"pattern\" and \"joint\".", NULL, call
     )
   }
-  if (!is.null(names(pattern))) {
-    places <- match(names(pattern), names)
-    if (anyNA(places)) places <- match(names(pattern), fit$equations$selection)
-    full <- rep(NA, length(names))
-    if (!anyNA(places) && !anyDuplicated(places)) full[places] <- pattern
-    pattern <- if (anyNA(places) || anyDuplicated(places)) NULL else full
-  }
-  valid <- (is.numeric(pattern) || is.logical(pattern)) && length(pattern) == length(names) &&
+  if (!is.null(names(pattern))) pattern <- unnamed_pattern(fit, pattern)
+  valid <- is.atomic(pattern) && !is.character(pattern) && length(pattern) == size &&
     all(pattern %in% c(0, 1, NA))
   if (!valid) {
     abort_argument(
       "pattern", "must have 1, 0 or NA for each equation, or for some by name.",
-      c(i = paste0("The equations are ", quoted(names), ".")), call
+      c(i = paste0("The equations are ", quoted(fit$equations$outcome), ".")), call
     )
   }
   as.integer(pattern)
+}
+
+# From names of outcomes or selections to positions; NULL if a name is unknown or there twice.
+unnamed_pattern <- function(fit, pattern) {
+  size <- length(fit$equations$outcome)
+  places <- (match(names(pattern), unlist(fit$equations)) - 1L) %% size + 1L
+  if (anyNA(places) || anyDuplicated(places) > 0L) {
+    return(NULL)
+  }
+  replace(rep(NA, size), places, pattern)
 }
 
 # The targets of the core for one type of prediction, one for each of the equations.
@@ -244,8 +248,8 @@ needed_components <- function(type) {
   )
 }
 
-# The rows to predict: list(designs = 2J matrices of the columns kept, names, na_action). Of new data
-# the designs of a component that is not `needed` are zero.
+# The rows to predict: list(designs = 2J matrices of the columns kept, names, na_action). Of new
+# data the designs of a component that is not `needed` are zero.
 mssm_rows <- function(fit, newdata, na_action, call, needed = names(fit$equations)) {
   if (is.null(newdata)) {
     designs <- c(fit$rows$outcome, fit$rows$selection)

@@ -14,7 +14,8 @@ print.ember_mssm <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
     cat(equation_heading(words), ":\n", sep = "")
     print.default(format(x$coefficients[[k]], digits = digits), print.gap = 2L, quote = FALSE)
   }
-  cat(mssm_remarks(x), sep = "\n")
+  closing <- mssm_remarks(x)
+  if (length(closing) > 0L) cat(closing, sep = "\n")
   invisible(x)
 }
 
@@ -136,8 +137,8 @@ mode_words <- function(fit) {
   logliks <- paste0(format(round(table$loglik, 2L), nsmall = 2L, trim = TRUE), remarks)
   paste0(
     "The likelihood has ", nrow(table), " modes: log-likelihoods ",
-    paste(logliks, collapse = ", "), ". This is mode ", fit$mode, if (table$difference[[fit$mode]] < 0) ", NOT the highest",
-    "; see `modes(fit)`."
+    paste(logliks, collapse = ", "), ". This is mode ", fit$mode,
+    if (table$difference[[fit$mode]] < 0) ", NOT the highest", "; see `modes(fit)`."
   )
 }
 

@@ -63,7 +63,7 @@ equation_table <- function(rows, cells, fit) {
   table <- cells[rows, , drop = FALSE]
   z <- table[, "Estimate"] / table[, "Std. Error"]
   table <- cbind(table, "z value" = z, "Pr(>|z|)" = 2 * stats::pnorm(-abs(z)))
-  rownames(table) <- unlist(fit$columns)[rows]
+  rownames(table) <- unlist(fit$columns, use.names = FALSE)[rows]
   table
 }
 
@@ -124,7 +124,9 @@ print_two_step <- function(fit, digits) {
   }
   ratios <- t(vapply(fit$two_step, function(equation) {
     variances <- diag(as.matrix(equation$vcov_outcome))
-    c(equation$inverse_mills, sqrt(variances[[length(variances)]]))
+    # A ratio that the regressors determine has no coefficient.
+    known <- !is.na(equation$inverse_mills)
+    c(equation$inverse_mills, if (known) sqrt(variances[[length(variances)]]) else NA_real_)
   }, numeric(2L)))
   z <- ratios[, 1L] / ratios[, 2L]
   table <- cbind(ratios, z, 2 * stats::pnorm(-abs(z)))

@@ -125,12 +125,7 @@ restricted_fit <- function(fit, of, call) {
 }
 
 unselected_fit <- function(fit, call) {
-  size <- length(fit$equations$outcome)
-  start <- fit$parameters
-  latent <- size + seq_len(size)
-  start$omega[latent, -latent] <- 0
-  start$omega[-latent, latent] <- 0
-  native <- native_mssm_constrained(fit$rows, start, fit_control(fit), call)
+  native <- native_mssm_constrained(fit$rows, NULL, fit_control(fit), call)
   check_restricted(native$status, call)
   list(loglik = native$loglik, parameters = native[c("coefficients", "omega")])
 }
@@ -194,7 +189,7 @@ quadratic_form <- function(vector, matrix, call) {
     error = function(cnd) {
       ember_abort(
         "The covariance or information matrix of the test is not positive definite.",
-        "singular", c(i = "Use `test = \"LR\"`."), call
+        "singular", c(i = "Likelihood ratios need none: `test = \"LR\"`."), call
       )
     }
   )

@@ -1,4 +1,4 @@
-# Covariance matrices of the estimates of a sample selection model, and what package sandwich asks.
+# Covariance matrices of the estimates of a sample selection model.
 
 #' Covariance matrix of a sample selection model
 #'
@@ -231,24 +231,6 @@ two_step_covariance <- function(fit) {
     covariance[at, at] <- blocks[[k]][own, own, drop = FALSE]
   }
   covariance
-}
-
-#' @rdname vcov.ember_mssm
-#' @exportS3Method sandwich::estfun
-estfun.ember_mssm <- function(x, ...) {
-  call <- rlang::current_env()
-  refuse_two_step(x, "There are no scores of a two-step fit.", call)
-  scores <- native_mssm_scores(x$rows, x$parameters, fit_control(x), call)
-  dimnames(scores) <- list(row.names(x$frame), natural_names(x))
-  scores
-}
-
-#' @rdname vcov.ember_mssm
-#' @exportS3Method sandwich::bread
-bread.ember_mssm <- function(x, ...) {
-  call <- rlang::current_env()
-  refuse_two_step(x, "There is no information matrix of a two-step fit.", call)
-  model_covariance(x, call) * nrow(x$rows$selected)
 }
 
 # Heckman's estimator maximises no likelihood.

@@ -7,7 +7,8 @@ test_that("one equation has Greene's effects", {
   bend <- mean(ratio * (ratio + wg))
   effects <- marginal_effects(fit, newdata = made$data)
   expect_equal(effects$variable, c("x1", "z1"))
-  expect_equal(effects$estimate, c(1 - covariance * 0.5 * bend, -covariance * bend), tolerance = 1e-8)
+  expected <- c(1 - covariance * 0.5 * bend, -covariance * bend)
+  expect_equal(effects$estimate, expected, tolerance = 1e-8)
   density <- mean(dnorm(wg))
   effects <- marginal_effects(fit, "probability", newdata = made$data)
   expect_equal(effects$estimate, c(0.5, 1) * density, tolerance = 1e-8)
@@ -67,6 +68,9 @@ test_that("powers, factors and logical variables count in all their terms", {
 test_that("the table prints, and is a data frame", {
   made <- truth_fit(2L, 40L)
   effects <- marginal_effects(made$fit, newdata = made$data)
+  # z2 has no part in the first outcome and its selection.
+  apart <- effects[effects$equation == "y1" & effects$variable == "z2", ]
+  expect_identical(c(apart$estimate, apart$std.error, apart$p.value), c(0, 0, NA))
   expect_output(print(effects), "Average marginal effects, type \"selected\"")
   expect_output(print(effects), "y2:")
   expect_equal(sqrt(diag(attr(effects, "vcov"))), effects$std.error, ignore_attr = TRUE)

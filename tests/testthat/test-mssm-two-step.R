@@ -1,15 +1,5 @@
 # Heckman's two-step estimator: published values, plain probits, and the covariance by hand.
 
-mroz <- function() {
-  skip_if_not_installed("AER")
-  data <- new.env()
-  utils::data("PSID1976", package = "AER", envir = data)
-  data <- data$PSID1976
-  data$kids <- data$youngkids + data$oldkids > 0
-  data$wage[data$participation == "no"] <- NA
-  data
-}
-
 mroz_outcome <- wage ~ experience + I(experience^2) + education + city
 mroz_selection <- participation ~ age + I(age^2) + fincome + kids + education
 
@@ -190,4 +180,14 @@ test_that("threads do not change bits", {
     native, native_mssm_control(mssm_control(threads = 2), c(1, 1)), NULL
   )
   expect_identical(one, two)
+})
+
+test_that("a fit without a coefficient of the ratio is shown", {
+  rows <- simulated_rows()
+  data <- data.frame(y = rows$y, s = rows$s, dummy = as.numeric(rows$x[, 2L] > 0))
+  fit <- mssm(y ~ dummy, s ~ dummy, data, method = "two-step")
+  expect_true(is.na(coef(fit)[["rho(y,s)"]]))
+  expect_output(print(summary(fit)), "Inverse Mills ratios")
+  expect_output(print(fit), "two-step")
+  expect_identical(tidy(fit)$std.error[5:6], c(NA_real_, NA_real_))
 })

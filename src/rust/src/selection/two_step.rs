@@ -7,6 +7,7 @@ use ember_core::selection::Layout;
 use extendr_api::prelude::*;
 
 use super::read::RowsList;
+use super::write;
 use crate::convert::Result;
 use crate::fields::Fields;
 use crate::mixed::write::matrix;
@@ -21,24 +22,16 @@ fn mssm_two_step(rows: List, control: List) -> Result<List> {
     let layout = Layout::of(&data)?;
     let steps = two_steps(&data, &layout, threads)?;
     let parameters = start(&data, &layout, &steps, threads)?;
-    let components = 0..layout.components();
-    let all = |component: usize, kept: &[f64]| numbers(layout.all_columns(component, kept));
-    let coefficients = components
-        .clone()
-        .map(|component| all(component, &parameters.coefficients[component]));
-    let aliased = components.map(|component| {
-        let values = layout.all_columns(component, &parameters.coefficients[component]);
-        Robj::from(values.iter().map(|b| b.is_nan()).collect::<Vec<bool>>())
-    });
     let equations = steps.iter().enumerate().map(|(j, step)| {
-        let outcome = all(j, step.outcome.as_slice());
-        let selection = all(data.equations + j, step.selection.as_slice());
+        let columns = |component: usize, kept: &[f64]| numbers(layout.all_columns(component, kept));
+        let outcome = columns(j, step.outcome.as_slice());
+        let selection = columns(data.equations + j, step.selection.as_slice());
         equation(step, outcome, selection)
     });
     Ok(list!(
-        coefficients = List::from_values(coefficients),
+        coefficients = write::coefficients(&layout, &parameters),
         omega = matrix(&estimated(&parameters.omega, &steps)),
-        aliased = List::from_values(aliased),
+        aliased = write::aliased(&layout),
         equations = List::from_values(equations)
     ))
 }

@@ -1,0 +1,18 @@
+test_that("insight and parameters find the three components", {
+  skip_if_not_installed("insight")
+  fit <- one_equation()
+  parameters <- insight::get_parameters(fit)
+  expect_equal(parameters$Estimate, unname(coef(fit)))
+  expect_identical(unique(parameters$Component), c("outcome", "selection", "auxiliary"))
+  expect_identical(
+    insight::find_parameters(fit)$auxiliary, c("sigma(y1)", "rho(y1,s1)")
+  )
+  expect_identical(insight::find_formula(fit)$selection, s1 ~ x1 + z1, ignore_formula_env = TRUE)
+  statistic <- insight::get_statistic(fit, component = "outcome")
+  expect_equal(statistic$Statistic, unname(coef(fit) / sqrt(diag(vcov(fit))))[1:4])
+  expect_true(insight::is_converged(fit))
+  skip_if_not_installed("parameters")
+  table <- parameters::model_parameters(fit, ci = 0.9)
+  expect_equal(table$CI_low, unname(confint(fit, level = 0.9)[, 1L]))
+  expect_output(print(table), "Auxiliary")
+})
