@@ -65,7 +65,7 @@ native_mssm_log_likelihood <- function(rows, parameters, control, call) {
   native_result(mssm_log_likelihood(rows, parameters, control), call)
 }
 
-# Maximum likelihood by Monte Carlo EM from `start` (NULL: two-step estimates), or from where `state`,
+# Maximum likelihood by Monte Carlo EM from `start` (NULL: two-step estimates), or where `state`,
 # that of an earlier fit, left its chains. As native_mssm_fit(), with mc_error (K), draws, sweeps,
 # history (columns) and state; what is not known, because the fit was stopped or did not converge,
 # is NA.

@@ -29,14 +29,14 @@ fn mssm_monte_carlo(rows: List, start: Robj, state: Robj, control: List) -> Resu
     let data = rows.data()?;
     let layout = Layout::of(&data)?;
     let mut settings = settings(&fields)?;
-    let start = match start.as_list() {
+    let start = match given(&start) {
         Some(start) => parameters(&start, &layout)?,
         None => {
             let steps = two_steps(&data, &layout, settings.threads)?;
             two_step_start(&data, &layout, &steps, settings.threads)?
         }
     };
-    let mut chains = match state.as_list() {
+    let mut chains = match given(&state) {
         Some(state) => resume(&Fields::of(&state), &data, &mut settings)?,
         None => Chains::new(&data, settings.sampler, fields.seed()?),
     };
@@ -50,7 +50,7 @@ fn mssm_monte_carlo(rows: List, start: Robj, state: Robj, control: List) -> Resu
                 progress.iteration as i32,
                 progress.passes as i32,
                 f64::na(),
-                progress.distance
+                f64::na()
             )
         };
         monitor.poll(state) == Flow::Continue
@@ -67,6 +67,11 @@ fn mssm_monte_carlo(rows: List, start: Robj, state: Robj, control: List) -> Resu
             ("integration", write::integration(&how, f64::NAN).into()),
         ],
     ))
+}
+
+/// A list, unless it is NULL, which reads as an empty one.
+fn given(value: &Robj) -> Option<List> {
+    value.as_list().filter(|list| list.len() > 0)
 }
 
 fn settings(fields: &Fields) -> ember_core::Result<Settings> {

@@ -47,6 +47,7 @@ mod starts;
 mod tests;
 pub mod two_step;
 mod verdict;
+pub mod walker;
 
 pub use coordinates::Coordinates;
 pub use data::{Data, Design};

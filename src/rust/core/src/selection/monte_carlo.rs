@@ -85,8 +85,6 @@ pub struct Progress {
     pub iteration: usize,
     /// Passes over the rows.
     pub passes: u64,
-    /// The largest entry of the newest Newton step, in standard errors; NaN before there is one.
-    pub distance: f64,
 }
 
 /// What a run leaves.
@@ -134,7 +132,6 @@ pub fn run(
         draws: settings.draws.max(2),
         sweeps: 0,
         history: Vec::new(),
-        distance: f64::NAN,
         average: None,
         decrement: f64::NAN,
     };
@@ -156,7 +153,6 @@ struct Run<'a> {
     draws: usize,
     sweeps: usize,
     history: Vec<Iteration>,
-    distance: f64,
     average: Option<(Vec<Evaluation>, Average)>,
     decrement: f64,
 }
@@ -240,7 +236,6 @@ impl Run<'_> {
             let step = metric.step(&evaluation);
             let chance = metric.size(&metric.step_errors(&evaluation));
             let size = metric.size(&step);
-            self.distance = size;
             let nearer = size <= reach + 4.0 * chance;
             self.record(Iteration {
                 draws: evaluation.sweeps,
@@ -340,7 +335,6 @@ impl Run<'_> {
         let progress = Progress {
             iteration: self.history.len(),
             passes: self.chains.passes(),
-            distance: self.distance,
         };
         self.sweeps += sweeps;
         let monitor = &mut self.monitor;
@@ -387,7 +381,7 @@ impl Run<'_> {
     }
 
     fn verdict(&mut self, outcome: &mut Outcome) -> Result<()> {
-        self.draws = self.draws.clamp(SCORE_DRAWS, 10 * SCORE_DRAWS);
+        self.draws = SCORE_DRAWS;
         let evaluation = self.evaluate()?;
         let information = self.information(FINAL_VARIANCE)?;
         let metric = Metric::new(information.clone());
