@@ -45,7 +45,7 @@ test_that("the textbook mode is reached from its neighbourhood, with its publish
   modes <- native_mroz_fit(rows)$modes
   mode <- modes[[length(modes)]]
   start <- mode[c("coefficients", "omega")]
-  start$omega[1L, 1L] <- 1.2 * start$omega[1L, 1L]
+  start$omega[1L, 1L] <- 1.05 * start$omega[1L, 1L]
   fit <- native_mroz_fit(rows, search = FALSE, start = start)
   expect_equal(fit$loglik, -1581.25767552, tolerance = 1e-10)
   expect_equal(
