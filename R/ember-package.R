@@ -9,7 +9,9 @@
 #' * [gaussian_mixture()] fits Gaussian mixtures and chooses the number of components. The tour is
 #'   `vignette("gaussian-mixtures")`.
 #' * [lmm()] fits linear mixed models, with the formulas of lme4. The tour is `vignette("lmm")`.
-#'   [glmm()] fits generalized ones.
+#'   [glmm()] fits generalized ones. [data_clone()] checks what they can estimate.
+#' * [mssm()] fits outcomes that are seen for a selected part of the rows. The tour is
+#'   `vignette("sample-selection")`.
 #' * [em()] runs the EM algorithm for a model of your own, given its E step and M step.
 #' * [em_control()] sets tolerances, acceleration and threads for all of them.
 #' * `vignette("mixture-algorithm")` and `vignette("mixed-models-algorithm")` say what is computed,

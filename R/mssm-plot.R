@@ -87,7 +87,8 @@ plot_gains <- function(table, ...) {
   heights <- lapply(known[c("low", "gain", "high")], scale$transform)
   limits <- range(heights, finite = TRUE)
   graphics::plot(known$iteration, heights$gain,
-    type = "n", ylim = limits, yaxt = "n", xlab = "", ylab = "Gain of the EM step", ...
+    type = "n", xlim = range(table$iteration), ylim = limits, yaxt = "n", xlab = "",
+    ylab = "Gain of the EM step", ...
   )
   graphics::axis(2, scale$at, scale$labels, las = 1)
   graphics::abline(h = 0, col = "grey60")
@@ -172,8 +173,10 @@ plot_modes <- function(table, ...) {
   margins <- graphics::par("mai")
   old <- graphics::par(mai = c(margins[[1L]], width, margins[[3L]], 0.2))
   on.exit(graphics::par(old))
+  # Above the correlations there is room for the legend, a line for each mode.
+  room <- min(0.6, 0.065 * (length(modes) + 1.5))
   graphics::plot(table$rho, as.integer(table$parameter),
-    type = "n", xlim = c(-1, 1), ylim = c(0.5, length(labels) + 0.5), yaxt = "n",
+    type = "n", xlim = c(-1, 1), ylim = c(0.5, 0.5 + length(labels) / (1 - room)), yaxt = "n",
     xlab = "Correlation of the errors", ylab = "", ...
   )
   graphics::axis(2, seq_along(labels), labels, las = 1, cex.axis = 0.9)
@@ -184,8 +187,8 @@ plot_modes <- function(table, ...) {
   graphics::points(table$rho, table$height,
     pch = component_symbols[shown[code]], col = colours[code], lwd = 2, cex = 1.2
   )
-  graphics::legend("top", modes,
-    pch = component_symbols[shown], col = colours, pt.lwd = 2, bty = "n", cex = 0.85, xpd = NA,
-    title = "Mode: log-likelihood", horiz = length(modes) <= 3L, inset = c(0, -0.16)
+  graphics::legend("topleft", modes,
+    pch = component_symbols[shown], col = colours, pt.lwd = 2, bty = "n", cex = 0.85,
+    title = "Mode: log-likelihood", title.adj = 0
   )
 }

@@ -137,8 +137,8 @@ mode_words <- function(fit) {
   logliks <- paste0(format(round(table$loglik, 2L), nsmall = 2L, trim = TRUE), remarks)
   paste0(
     "The likelihood has ", nrow(table), " modes: log-likelihoods ",
-    paste(logliks, collapse = ", "), ". This is mode ", fit$mode, if (table$difference[[fit$mode]] < 0) ", NOT the highest",
-    "; see `modes(fit)`."
+    paste(logliks, collapse = ", "), ". This is mode ", fit$mode,
+    if (table$difference[[fit$mode]] < 0) ", NOT the highest", "; see `modes(fit)`."
   )
 }
 

@@ -124,7 +124,9 @@ print_two_step <- function(fit, digits) {
   }
   ratios <- t(vapply(fit$two_step, function(equation) {
     variances <- diag(as.matrix(equation$vcov_outcome))
-    c(equation$inverse_mills, sqrt(variances[[length(variances)]]))
+    # A ratio that the regressors determine has no coefficient.
+    known <- !is.na(equation$inverse_mills)
+    c(equation$inverse_mills, if (known) sqrt(variances[[length(variances)]]) else NA_real_)
   }, numeric(2L)))
   z <- ratios[, 1L] / ratios[, 2L]
   table <- cbind(ratios, z, 2 * stats::pnorm(-abs(z)))

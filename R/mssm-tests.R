@@ -189,7 +189,7 @@ quadratic_form <- function(vector, matrix, call) {
     error = function(cnd) {
       ember_abort(
         "The covariance or information matrix of the test is not positive definite.",
-        "singular", c(i = "Use `test = \"LR\"`."), call
+        "singular", c(i = "Likelihood ratios need none: `test = \"LR\"`."), call
       )
     }
   )

@@ -210,9 +210,8 @@ named_message <- function(message, equations) {
   }
   for (component in names(equations)) {
     for (j in seq_along(equations[[component]])) {
-      message <- sub(
-        paste0("\\b", component, " ", j, "\\b"), paste0("`", equations[[component]][[j]], "`"), message
-      )
+      name <- paste0("`", equations[[component]][[j]], "`")
+      message <- sub(paste0("\\b", component, " ", j, "\\b"), name, message)
     }
   }
   message

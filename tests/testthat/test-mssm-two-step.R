@@ -181,3 +181,13 @@ test_that("threads do not change bits", {
   )
   expect_identical(one, two)
 })
+
+test_that("a fit without a coefficient of the ratio is shown", {
+  rows <- simulated_rows()
+  data <- data.frame(y = rows$y, s = rows$s, dummy = as.numeric(rows$x[, 2L] > 0))
+  fit <- mssm(y ~ dummy, s ~ dummy, data, method = "two-step")
+  expect_true(is.na(coef(fit)[["rho(y,s)"]]))
+  expect_output(print(summary(fit)), "Inverse Mills ratios")
+  expect_output(print(fit), "two-step")
+  expect_identical(tidy(fit)$std.error[5:6], c(NA_real_, NA_real_))
+})

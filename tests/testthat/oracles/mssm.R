@@ -6,26 +6,8 @@
 #   Rscript oracles/mssm.R [case ...]     only these cases are replaced
 source("helper-mixed.R")
 source("helper-mssm-cases.R")
+source("helper-mssm-likelihood.R")
 # nolint start: object_usage_linter. The helper's functions are not lintr's to find.
-
-design_of <- function(case) {
-  data <- case$data()
-  frame_of <- function(formula) model.frame(formula, data, na.action = na.pass)
-  matrix_of <- function(formula) model.matrix(delete.response(terms(formula)), data)
-  selected <- vapply(case$selection, function(formula) {
-    as.integer(as.factor(model.response(frame_of(formula)))) == 2L
-  }, logical(nrow(data)))
-  y <- vapply(case$outcome, function(f) as.double(model.response(frame_of(f))), numeric(nrow(data)))
-  list(
-    designs = c(lapply(case$outcome, matrix_of), lapply(case$selection, matrix_of)),
-    y = y, selected = selected, equations = length(case$outcome)
-  )
-}
-
-# Covariance of the errors from standard deviations and the correlations, column by column.
-omega_of <- function(errors, equations) {
-  error_covariance(errors[seq_len(equations)], errors[-seq_len(equations)])
-}
 
 # Nodes and weights on (0, 1): Golub and Welsch's eigenvalues of the Jacobi matrix of Legendre.
 gauss_legendre <- local({
@@ -58,62 +40,6 @@ normal_probability <- function(bounds, correlation) {
   total
 }
 
-genz_probability <- function(bounds, correlation) {
-  algorithm <- mvtnorm::TVPACK(abseps = 1e-14)
-  lower <- rep(-Inf, ncol(bounds))
-  apply(bounds, 1L, function(upper) {
-    mvtnorm::pmvnorm(lower, upper, corr = correlation, algorithm = algorithm)
-  })
-}
-
-# log P(q z > 0) of z ~ N(mean, covariance), row by row.
-log_orthant <- function(mean, covariance, signs, probability) {
-  scale <- sqrt(diag(covariance))
-  bounds <- sweep(mean, 2L, signs / scale, "*")
-  if (ncol(mean) == 1L) {
-    return(pnorm(bounds[, 1L], log.p = TRUE))
-  }
-  log(probability(bounds, cov2cor(covariance * outer(signs, signs))))
-}
-
-log_likelihood <- function(naturals, design, probability = normal_probability) {
-  equations <- design$equations
-  widths <- vapply(design$designs, ncol, 0L)
-  ends <- cumsum(widths)
-  predictors <- mapply(
-    function(x, end, width) drop(x %*% naturals[end - width + seq_len(width)]),
-    design$designs, ends, widths
-  )
-  omega <- omega_of(naturals[-seq_len(sum(widths))], equations)
-  # A line search may leave what has a likelihood.
-  wild <- any(!is.finite(omega)) || any(abs(log(diag(omega))) > 20) ||
-    min(eigen(cov2cor(omega), TRUE, TRUE)$values) <= 1e-8
-  if (wild) {
-    return(-1e10)
-  }
-  latent <- equations + seq_len(equations)
-  codes <- drop(design$selected %*% 2^(seq_len(equations) - 1L))
-  total <- 0
-  for (code in unique(codes)) {
-    rows <- which(codes == code)
-    seen <- which(design$selected[rows[[1L]], ])
-    mean <- predictors[rows, latent, drop = FALSE]
-    covariance <- omega[latent, latent, drop = FALSE]
-    if (length(seen) > 0L) {
-      residual <- design$y[rows, seen, drop = FALSE] - predictors[rows, seen, drop = FALSE]
-      slope <- solve(omega[seen, seen, drop = FALSE], omega[seen, latent, drop = FALSE])
-      mean <- mean + residual %*% slope
-      covariance <- covariance - omega[latent, seen, drop = FALSE] %*% slope
-      total <- total + sum(mvtnorm::dmvnorm(
-        residual, sigma = omega[seen, seen, drop = FALSE], log = TRUE
-      ))
-    }
-    signs <- 2 * design$selected[rows[[1L]], ] - 1
-    total <- total + sum(log_orthant(mean, covariance, signs, probability))
-  }
-  if (is.finite(total)) total else -1e10
-}
-
 # Naturals from free coordinates: log sigma, and a Cholesky factor of the correlations with rows of
 # length one.
 naturals_of <- function(free, design) {
@@ -132,7 +58,7 @@ naturals_of <- function(free, design) {
 free_of <- function(naturals, design) {
   count <- sum(vapply(design$designs, ncol, 0L))
   errors <- naturals[-seq_len(count)]
-  omega <- omega_of(errors, design$equations)
+  omega <- selection_omega(errors, design$equations)
   factor <- t(chol(cov2cor(omega)))
   factor <- factor / diag(factor)
   c(
@@ -167,7 +93,7 @@ maximum_of <- function(design, start) {
   scaled$designs <- lapply(design$designs, function(x) sweep(x, 2L, sqrt(colMeans(x^2)), "/"))
   columns <- seq_along(scales)
   start[columns] <- start[columns] * scales
-  value <- function(free) -log_likelihood(naturals_of(free, scaled), scaled)
+  value <- function(free) -selection_log_likelihood(naturals_of(free, scaled), scaled, normal_probability)
   gradient <- function(free) {
     vapply(seq_along(free), function(i) {
       step <- replace(numeric(length(free)), i, 1e-5)
@@ -189,16 +115,16 @@ maximum_of <- function(design, start) {
 standard_errors <- function(naturals, design, scales) {
   scaled <- design
   scaled$designs <- lapply(design$designs, function(x) sweep(x, 2L, sqrt(colMeans(x^2)), "/"))
-  hessian <- numDeriv::hessian(function(p) log_likelihood(p, scaled), naturals * scales)
+  hessian <- numDeriv::hessian(function(p) selection_log_likelihood(p, scaled, normal_probability), naturals * scales)
   sqrt(diag(solve(-hessian))) / scales
 }
 
 rows_of <- function(name, case, rho) {
-  design <- design_of(case)
+  design <- selection_design(case)
   found <- maximum_of(design, start_of(design, rho))
-  loglik <- log_likelihood(found$naturals, design)
+  loglik <- selection_log_likelihood(found$naturals, design, normal_probability)
   if (design$equations > 1L) {
-    genz <- log_likelihood(found$naturals, design, genz_probability)
+    genz <- selection_log_likelihood(found$naturals, design)
     cat(name, "Genz minus quadrature:", genz - loglik, "\n")
     stopifnot(abs(genz - loglik) < 1e-8)
     loglik <- genz
@@ -212,7 +138,7 @@ rows_of <- function(name, case, rho) {
 }
 
 # rho of the start; `wage` has two maxima, `wage_high` is the better one.
-starts <- c(wage = 0, wage_high = 0.99, lwage = -0.5, two_wages = 0, two = 0, three = 0)
+starts <- c(wage = 0, wage_high = 0.99, lwage = -0.5, two = 0, three = 0)
 wanted <- commandArgs(TRUE)
 if (length(wanted) == 0L) wanted <- names(starts)
 cases <- mssm_cases()

@@ -124,7 +124,7 @@ fn the_ends_of_the_line() {
     );
 }
 
-const DRAWS: usize = 20_000;
+const DRAWS: usize = 200_000;
 
 /// Kolmogorov's distance, mean and variance, for bounds from far behind to far ahead of the mean.
 #[test]
@@ -137,7 +137,7 @@ fn draws_have_the_truncated_distribution() {
         for positive in [true, false] {
             let sign = if positive { 1.0 } else { -1.0 };
             let mean = -sign * bound * sd;
-            let mut rng = stream(2, number as u64);
+            let mut rng = stream(9, number as u64);
             let mut draws: Vec<f64> = (0..DRAWS)
                 .map(|_| sign * draw(mean, sd, positive, &mut rng))
                 .collect();
@@ -150,19 +150,19 @@ fn draws_have_the_truncated_distribution() {
                 let beyond = (log_cdf(-bound - z / sd) - inside.log_probability).exp();
                 (1.0 - beyond - (i as f64 + 0.5) / DRAWS as f64).abs()
             });
-            // Exceeded once in 1000 samples.
+            // Each bound is passed once in a million samples: there are 54 comparisons.
             let distance = distance.fold(0.0, f64::max) * (DRAWS as f64).sqrt();
-            assert!(distance < 1.95, "{bound} {positive} {distance}");
+            assert!(distance < 2.7, "{bound} {positive} {distance}");
             let average = draws.iter().sum::<f64>() / DRAWS as f64;
             let error = (average / sd - inside.mean) / (inside.variance / DRAWS as f64).sqrt();
-            assert!(error.abs() < 3.5, "{bound} {positive} {error}");
+            assert!(error.abs() < 5.0, "{bound} {positive} {error}");
             let spread = draws
                 .iter()
                 .map(|z| (z / sd - inside.mean).powi(2))
                 .sum::<f64>()
                 / DRAWS as f64;
             assert!(
-                (spread / inside.variance - 1.0).abs() < 0.08,
+                (spread / inside.variance - 1.0).abs() < 0.035,
                 "{bound} {spread}"
             );
         }

@@ -9,6 +9,7 @@
 //! integrand periodic (Hickernell 2002). For a given shift everything is a smooth function of μ and L.
 //! Weights are carried as logarithms where they may underflow.
 
+use std::array::from_fn;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
@@ -23,6 +24,9 @@ const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 /// Most coordinates.
 pub(super) const WIDEST: usize = 10;
 
+/// Vectors of points that go side by side: one alone would wait for its own results.
+const TOGETHER: usize = 2;
+
 /// Bounds are cut here; further out nothing changes but squares that overflow.
 const FARTHEST: f64 = 1e10;
 
@@ -32,7 +36,7 @@ const LEAST: f64 = 1e-290;
 /// Initial Φ⁻¹: s - (a0 + a1 s + a2 s²)/(1 + b1 s + b2 s² + b3 s³) at log p = -s²/2, p < 1/2; error below 1.2e-4, fitted for
 /// this file.
 const NUMERATOR: [f64; 3] = [2.616_471_23, 1.325_969_06, 0.041_631_95];
-const DENOMINATOR: [f64; 4] = [1.0, 1.764_927_63, 0.367_390_27, 0.006_250_55];
+const DENOMINATOR: [f64; 3] = [1.764_927_63, 0.367_390_27, 0.006_250_55];
 
 /// The simulator for one L.
 #[derive(Debug, Clone)]
@@ -128,7 +132,7 @@ impl<const MOMENTS: bool> Kernel for Simulate<'_, MOMENTS> {
             columns,
         } = self;
         let (size, dimension) = (of.lattice.weights().len(), of.dimension);
-        for start in (0..size).step_by(L::WIDTH) {
+        for start in (0..size).step_by(TOGETHER * L::WIDTH) {
             of.draw::<L, MOMENTS>(mean, shift, start, columns);
         }
         let (draws, rest) = columns.split_at_mut(size * dimension);
@@ -167,7 +171,7 @@ impl<const MOMENTS: bool> Kernel for Simulate<'_, MOMENTS> {
 }
 
 impl Ghk {
-    /// One vector of points: their e, the variance of the last, and the two parts of their weight.
+    /// [`TOGETHER`] vectors of points: their e, the variance of the last, and the two parts of their weight.
     #[inline(always)]
     fn draw<L: Lanes, const MOMENTS: bool>(
         &self,
@@ -177,37 +181,52 @@ impl Ghk {
         columns: &mut [f64],
     ) {
         let (size, last) = (self.lattice.weights().len(), self.dimension - 1);
-        let mut drawn = [L::splat(0.0); WIDEST];
-        let mut weight = L::load(&self.lattice.weights()[start..]);
-        let mut log_weight = L::splat(0.0);
+        let mut drawn = [[L::splat(0.0); TOGETHER]; WIDEST];
+        let mut weights = [L::splat(0.0); TOGETHER];
+        let mut logs = [L::splat(0.0); TOGETHER];
+        let starts: [usize; TOGETHER] = from_fn(|v| start + v * L::WIDTH);
+        for v in 0..TOGETHER {
+            weights[v] = L::load(&self.lattice.weights()[starts[v]..]);
+        }
         for j in 0..=last {
             let row = &self.rows[j];
-            let mut centre = L::splat(mean[j]);
-            for k in 0..j {
-                centre = drawn[k].mul_add(L::splat(row[k]), centre);
-            }
-            let bound = clamp(centre * L::splat(-row[j]));
-            if j < last {
-                let uniform = tent(L::load(&self.lattice.column(j)[start..]), shift[j]);
-                let tail = Tail::above(bound);
-                drawn[j] = tail.quantile(uniform);
-                weight = weight * tail.factor;
-                log_weight = log_weight + tail.exponent;
-            } else {
-                let (tail, excess, variance) = beyond(bound);
-                drawn[j] = bound + excess;
-                weight = weight * tail.factor;
-                log_weight = log_weight + tail.exponent;
-                if MOMENTS {
-                    variance.store(&mut columns[(last + 1) * size + start..]);
+            let mut bounds = [L::splat(mean[j]); TOGETHER];
+            let mut uniforms = bounds;
+            for v in 0..TOGETHER {
+                for k in 0..j {
+                    bounds[v] = drawn[k][v].mul_add(L::splat(row[k]), bounds[v]);
+                }
+                bounds[v] = clamp(bounds[v] * L::splat(-row[j]));
+                if j < last {
+                    uniforms[v] = tent(L::load(&self.lattice.column(j)[starts[v]..]), shift[j]);
                 }
             }
-            if MOMENTS {
-                drawn[j].store(&mut columns[j * size + start..]);
+            let tails = if j < last {
+                let tails = Tail::above(bounds);
+                drawn[j] = Tail::quantiles(tails, uniforms);
+                tails
+            } else {
+                let (tails, excesses, variances) = beyond(bounds);
+                for v in 0..TOGETHER {
+                    drawn[j][v] = bounds[v] + excesses[v];
+                    if MOMENTS {
+                        variances[v].store(&mut columns[(last + 1) * size + starts[v]..]);
+                    }
+                }
+                tails
+            };
+            for v in 0..TOGETHER {
+                weights[v] = weights[v] * tails[v].factor;
+                logs[v] = logs[v] + tails[v].exponent;
+                if MOMENTS {
+                    drawn[j][v].store(&mut columns[j * size + starts[v]..]);
+                }
             }
         }
-        weight.store(&mut columns[(last + 2) * size + start..]);
-        log_weight.store(&mut columns[(last + 3) * size + start..]);
+        for v in 0..TOGETHER {
+            weights[v].store(&mut columns[(last + 2) * size + starts[v]..]);
+            logs[v].store(&mut columns[(last + 3) * size + starts[v]..]);
+        }
     }
 }
 
@@ -235,78 +254,119 @@ struct Tail<L: Lanes> {
     exponent: L,
 }
 
+// Loops, not closures, which would leave the code compiled for the instruction set.
 impl<L: Lanes> Tail<L> {
     /// The tail above each bound: b < 0 as a number, b ≥ 0 as Mills' ratio and the exponent of the density.
     #[inline(always)]
-    fn above(bound: L) -> Self {
-        let distance = L::splat(0.0) - bound.neg_abs();
-        Tail::with_ratio(bound, distance, ray::zeroth(distance))
+    fn above<const V: usize>(bounds: [L; V]) -> [Self; V] {
+        let (mut distances, mut ratios) = (bounds, bounds);
+        for v in 0..V {
+            distances[v] = L::splat(0.0) - bounds[v].neg_abs();
+            ratios[v] = ray::zeroth(distances[v]);
+        }
+        Tail::with_ratios(bounds, distances, ratios)
     }
 
-    /// With Mills' ratio at |b|.
+    /// With Mills' ratios at |b|.
     #[inline(always)]
-    fn with_ratio(bound: L, distance: L, ratio: L) -> Self {
+    fn with_ratios<const V: usize>(bounds: [L; V], distances: [L; V], ratios: [L; V]) -> [Self; V] {
         let zero = L::splat(0.0);
-        let exponent = distance * distance * L::splat(-0.5);
-        let ratio = ratio * L::splat(INVERSE_SQRT_TAU);
-        let [density] = exp([exponent]);
-        let negative = bound.less(zero);
-        Tail {
-            negative,
-            factor: L::select(negative, L::splat(1.0) - density * ratio, ratio),
-            exponent: L::select(negative, zero, exponent),
+        let mut exponents = distances;
+        for v in 0..V {
+            exponents[v] = distances[v] * distances[v] * L::splat(-0.5);
         }
+        let densities = exp(exponents);
+        let mut tails = [Tail {
+            negative: zero.less(zero),
+            factor: zero,
+            exponent: zero,
+        }; V];
+        for v in 0..V {
+            let ratio = ratios[v] * L::splat(INVERSE_SQRT_TAU);
+            let negative = bounds[v].less(zero);
+            let most = L::splat(1.0) - densities[v] * ratio;
+            tails[v] = Tail {
+                negative,
+                factor: L::select(negative, most, ratio),
+                exponent: L::select(negative, zero, exponents[v]),
+            };
+        }
+        tails
     }
 
     /// The e > b with P(e' > e | e' > b) = u: from the tail of which the probability is below 1/2, never 1 - u.
     #[inline(always)]
-    fn quantile(self, uniform: L) -> L {
-        let upper = uniform * self.factor;
-        let near = L::select(self.negative, upper, L::splat(0.0)).less(L::splat(0.5));
-        let smaller = L::select(near, upper, L::splat(1.0) - upper);
-        let e = upper_quantile(log(smaller.max(L::splat(LEAST))) + self.exponent);
-        L::select(near, e, L::splat(0.0) - e)
+    fn quantiles<const V: usize>(tails: [Self; V], uniforms: [L; V]) -> [L; V] {
+        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let (mut logs, mut near) = (uniforms, [zero.less(zero); V]);
+        for v in 0..V {
+            let upper = uniforms[v] * tails[v].factor;
+            near[v] = L::select(tails[v].negative, upper, zero).less(L::splat(0.5));
+            let smaller = L::select(near[v], upper, one - upper);
+            logs[v] = log(smaller.max(L::splat(LEAST))) + tails[v].exponent;
+        }
+        let mut e = upper_quantiles(logs);
+        for v in 0..V {
+            e[v] = L::select(near[v], e[v], zero - e[v]);
+        }
+        e
     }
 }
 
 /// x with log Φ(-x) = `log_tail` ≤ log ½, to about 1e-13: one step of Halley's method on log Φ from a rational guess.
 #[inline(always)]
-fn upper_quantile<L: Lanes>(log_tail: L) -> L {
+fn upper_quantiles<L: Lanes, const V: usize>(log_tails: [L; V]) -> [L; V] {
     let [half, one, two] = [0.5, 1.0, 2.0].map(L::splat);
-    let [s] = exp([log(log_tail * L::splat(-2.0)) * half]);
     let [a0, a1, a2] = NUMERATOR.map(L::splat);
-    let [b0, b1, b2, b3] = DENOMINATOR.map(L::splat);
-    let above = s.mul_add(s.mul_add(a2, a1), a0);
-    let below = s.mul_add(s.mul_add(s.mul_add(b3, b2), b1), b0);
-    let x = (s - above / below).max(L::splat(0.0));
-    let ratio = ray::zeroth(x);
-    let quadratic = (x * x).mul_add(half, L::splat(HALF_LOG_TAU));
-    let gap = log(ratio) - quadratic - log_tail;
-    let bend = x.neg_mul_add(ratio, one);
-    x + two * gap * ratio / gap.mul_add(bend, two)
+    let [b1, b2, b3] = DENOMINATOR.map(L::splat);
+    let (mut roots, mut ratios, mut logs) = (log_tails, log_tails, log_tails);
+    for v in 0..V {
+        roots[v] = log(log_tails[v] * L::splat(-2.0)) * half;
+    }
+    let mut x = exp(roots);
+    for v in 0..V {
+        let s = x[v];
+        let above = s.mul_add(s.mul_add(a2, a1), a0);
+        let below = s.mul_add(s.mul_add(s.mul_add(b3, b2), b1), one);
+        x[v] = (s - above / below).max(L::splat(0.0));
+        ratios[v] = ray::zeroth(x[v]);
+    }
+    for v in 0..V {
+        logs[v] = log(ratios[v]);
+    }
+    for v in 0..V {
+        let quadratic = (x[v] * x[v]).mul_add(half, L::splat(HALF_LOG_TAU));
+        let gap = logs[v] - quadratic - log_tails[v];
+        let bend = x[v].neg_mul_add(ratios[v], one);
+        x[v] = x[v] + two * gap * ratios[v] / gap.mul_add(bend, two);
+    }
+    x
 }
 
-/// The tail above b with E[e] - b and Var[e] there.
+/// The tails above b with E[e] - b and Var[e] there.
 #[inline(always)]
-fn beyond<L: Lanes>(bound: L) -> (Tail<L>, L, L) {
-    let [zero, one] = [0.0, 1.0].map(L::splat);
-    let distance = zero - bound.neg_abs();
-    let [mass, first, second, _] = ray::integrals(distance);
-    let tail = Tail::with_ratio(bound, distance, mass);
-    let mean = first / mass;
-    let [density] = exp([distance * distance * L::splat(-0.5)]);
-    // b < 0: hazard λ = φ(b)/P, mean λ, variance 1 - λ (λ - b).
-    let hazard = density * L::splat(INVERSE_SQRT_TAU) / tail.factor;
-    let excess = hazard + distance;
-    (
-        tail,
-        L::select(tail.negative, excess, mean),
-        L::select(
-            tail.negative,
-            hazard.neg_mul_add(excess, one),
-            second / mass - mean * mean,
-        ),
-    )
+fn beyond<L: Lanes, const V: usize>(bounds: [L; V]) -> ([Tail<L>; V], [L; V], [L; V]) {
+    let (zero, one) = (L::splat(0.0), L::splat(1.0));
+    let (mut distances, mut masses) = (bounds, bounds);
+    let (mut excesses, mut variances) = (bounds, bounds);
+    for v in 0..V {
+        distances[v] = zero - bounds[v].neg_abs();
+        let [mass, first, second, _] = ray::integrals(distances[v]);
+        masses[v] = mass;
+        excesses[v] = first / mass;
+        variances[v] = second / mass - excesses[v] * excesses[v];
+    }
+    let tails = Tail::with_ratios(bounds, distances, masses);
+    for v in 0..V {
+        // b < 0: hazard λ = φ(b)/P, mean λ, variance 1 - λ (λ - b).
+        let [density] = exp([distances[v] * distances[v] * L::splat(-0.5)]);
+        let hazard = density * L::splat(INVERSE_SQRT_TAU) / tails[v].factor;
+        let excess = hazard + distances[v];
+        let variance = hazard.neg_mul_add(excess, one);
+        excesses[v] = L::select(tails[v].negative, excess, excesses[v]);
+        variances[v] = L::select(tails[v].negative, variance, variances[v]);
+    }
+    (tails, excesses, variances)
 }
 
 /// Σ w x.

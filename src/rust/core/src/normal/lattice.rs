@@ -3,8 +3,8 @@
 use std::f64::consts::PI;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Doubles in the widest vector.
-const WIDEST: usize = 8;
+/// Doubles in two of the widest vectors.
+const STEP: usize = 16;
 
 /// Generators that are tried for a coordinate.
 const CANDIDATES: usize = 256;
@@ -65,7 +65,7 @@ impl Lattice {
                 *product *= factor(z, i);
             }
             columns.push(
-                (0..n.next_multiple_of(WIDEST))
+                (0..n.next_multiple_of(STEP))
                     .map(|i| at(z, i % n))
                     .collect(),
             );
@@ -74,11 +74,11 @@ impl Lattice {
         Lattice {
             points,
             columns,
-            weights: (0..n.next_multiple_of(WIDEST)).map(weight).collect(),
+            weights: (0..n.next_multiple_of(STEP)).map(weight).collect(),
         }
     }
 
-    /// A coordinate of every point, filled up to a whole number of vectors with points of weight zero.
+    /// A coordinate of every point, filled up to a whole number of pairs of vectors with points of weight zero.
     pub fn column(&self, k: usize) -> &[f64] {
         &self.columns[k]
     }
@@ -108,7 +108,7 @@ mod tests {
             let lattice = Lattice::new(points, 3);
             let total: f64 = lattice.weights().iter().sum();
             assert!((total - 1.0).abs() < 1e-12);
-            assert_eq!(lattice.weights().len() % 8, 0);
+            assert_eq!(lattice.weights().len() % 16, 0);
             let product = |i: usize| (0..3).map(|k| lattice.column(k)[i]).product::<f64>();
             let weights = lattice.weights().iter().enumerate();
             let mean: f64 = weights.map(|(i, weight)| weight * product(i)).sum();

@@ -165,7 +165,11 @@ impl Path {
                     L::load(&arc.product[start..]),
                 ];
                 exponents[i] = exponent(constants, forms[i]);
-                let [a, b, c] = [&tilt[0], &tilt[1], &tilt[2]].map(|v| L::load(&v[start..]));
+                let [a, b, c] = [
+                    L::load(&tilt[0][start..]),
+                    L::load(&tilt[1][start..]),
+                    L::load(&tilt[2][start..]),
+                ];
                 bounds[i] = a.mul_add(h[0], b.mul_add(h[1], c * h[2]));
                 exponents[2 + i] = bounds[i] * bounds[i] * L::splat(-0.5);
             }

@@ -269,8 +269,12 @@ impl Kernel for All<'_> {
         }
         probabilities::<L, 16>(&mut phi);
         exponentials::<L, 8>(&mut densities);
-        let arc = |k: usize| of.given[k].arc.integrate::<L>(bounds[k][0], bounds[k][1]);
-        let sums = L::sums([of.value::<L>(h, &phi), arc(0), arc(1), arc(2)]);
+        // Loops, not closures, which would leave the code compiled for the instruction set.
+        let mut integrals = [of.value::<L>(h, &phi); 4];
+        for k in 0..3 {
+            integrals[1 + k] = of.given[k].arc.integrate(bounds[k][0], bounds[k][1]);
+        }
+        let sums = L::sums(integrals);
         let mut gradient = [0.0; 3];
         let mut hessian = [[0.0; 3]; 3];
         for k in 0..3 {

@@ -6,10 +6,10 @@
 use super::ascent::{climb, Likelihood};
 use super::coordinates::Coordinates;
 use super::data::Data;
+use super::equation::Equation;
 use super::fit::{finish, Fit, Plan};
 use super::layout::{Layout, Parameters};
 use super::probit::probit;
-use super::scan::Equation;
 use super::search::rough;
 use super::starts::{correlated, independent};
 use super::two_step;

@@ -1,12 +1,11 @@
 //! A fit by maximum likelihood: from rows to estimates, the modes of the likelihood and the facts about them.
 
-use super::ascent::{climb, Likelihood, Reached};
-use super::coordinates::Coordinates;
+use super::ascent::{Likelihood, Reached};
 use super::data::Data;
 use super::expect::expect;
 use super::layout::{Layout, Parameters};
 use super::modes::{is_same, Candidate, Candidates, Kind, Mode};
-use super::search::{rough, search, Found, Scan};
+use super::search::{polish, search, Found, Scan};
 use super::verdict::{judge, Facts};
 use crate::em::{Flow, Progress, Settings, Status, Trace};
 use crate::error::{Error, Result};
@@ -44,7 +43,7 @@ pub struct Fit {
     /// What there is to say even of a fit that converged; empty if nothing.
     pub message: String,
     pub iterations: usize,
-    /// E-steps, those of all climbs and of the information included.
+    /// E-steps of the climbs on all rows and of the information at their ends.
     pub passes: usize,
     /// Of the climb that led to the estimates.
     pub trace: Trace,
@@ -147,16 +146,8 @@ fn from_start(
     settings: &Settings,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Found> {
-    let coordinates = Coordinates::new(likelihood.layout);
-    let reached = climb(
-        likelihood,
-        &coordinates,
-        start,
-        None,
-        &rough(settings),
-        monitor,
-    )?;
     let mut candidates = Candidates::default();
+    let reached = polish(likelihood, likelihood, start, settings, monitor)?;
     candidates.add(likelihood.layout, reached, 1);
     Ok(Found {
         candidates,

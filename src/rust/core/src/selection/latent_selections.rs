@@ -140,8 +140,8 @@ mod tests {
     #[test]
     fn draws_have_the_moments_of_the_orthant() {
         check(0.5, [0.3, -0.4], [1.0, 1.0], 200_000);
-        check(-0.8, [-1.0, -0.5], [1.0, 1.0], 200_000);
-        check(0.7, [2.0, -3.0], [-1.0, 1.0], 100_000);
+        check(-0.8, [-1.0, -0.5], [1.0, 1.0], 20_000);
+        check(0.7, [2.0, -3.0], [-1.0, 1.0], 4_000);
     }
 
     /// Proposals are accepted about once in 10⁸: the Gibbs sampler takes over.

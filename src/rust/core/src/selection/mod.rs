@@ -15,6 +15,7 @@ pub mod coordinates;
 pub mod data;
 pub mod draws;
 pub mod em;
+mod equation;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod expect;

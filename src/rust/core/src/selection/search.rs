@@ -9,12 +9,12 @@ use super::ascent::{climb, Likelihood, Reached};
 use super::coordinates::Coordinates;
 use super::data::Data;
 use super::em::SelectionModel;
+use super::equation::Equation;
 use super::information::{information, Passes};
 use super::layout::Parameters;
 use super::modes::Candidates;
 use super::probit::probit;
 use super::sample::Sample;
-use super::scan::Equation;
 use super::starts::{combinations, correlated, independent, Marginal};
 use super::two_step;
 use crate::em::{Acceleration, Flow, Progress, Settings, Status};
@@ -133,18 +133,19 @@ fn explore(
             false => monitor,
         };
         for one in std::mem::take(&mut found.candidates).0 {
-            let reached = polish(all, climbed, &one.reached, settings, monitor);
+            let reached = polish(all, climbed, &one.reached.parameters, settings, monitor);
             found.candidates.try_add(layout, reached, one.hits)?;
         }
     }
     Ok(found)
 }
 
-/// Climbs on all rows from the end of a climb on a sample.
-fn polish(
+/// Climbs on `all` rows from `start`, the first step by the information of `part`: so a climb from beside a mode ends
+/// there.
+pub(super) fn polish(
     all: Likelihood,
     part: Likelihood,
-    from: &Reached,
+    start: &Parameters,
     settings: &Settings,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Reached> {
@@ -153,12 +154,11 @@ fn polish(
         how: *part.how,
         threads: part.threads,
     };
-    let start = &from.parameters;
     let coordinates = Coordinates::new(layout);
     let jacobian = coordinates.jacobian(&coordinates.locate(start)?);
     let information = information(data, layout, start, &passes, &mut || Flow::Continue);
     let information = information.map(|naturals| jacobian.tr_mul(&(naturals * &jacobian)));
-    // A sample may say nothing of a rare column.
+    // A sample may say nothing of a rare column, and far from a maximum curvatures mislead.
     let first = information
         .ok()
         .filter(|first| linalg::cholesky(first).is_ok());

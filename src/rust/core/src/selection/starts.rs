@@ -3,8 +3,9 @@
 use nalgebra::DMatrix;
 
 use super::ascent::Likelihood;
+use super::equation::{Equation, Estimates, Point};
 use super::layout::{Layout, Parameters};
-use super::scan::{Equation, Estimates, Point, Walk};
+use super::scan::Walk;
 use super::search::Scan;
 use crate::linalg;
 use crate::normal::univariate::mills;

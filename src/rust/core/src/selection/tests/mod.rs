@@ -6,6 +6,7 @@ mod information;
 mod invariance;
 mod likelihood;
 mod monte_carlo;
+mod predictions;
 mod profile;
 
 use nalgebra::DMatrix;
