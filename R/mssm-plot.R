@@ -87,7 +87,8 @@ plot_gains <- function(table, ...) {
   heights <- lapply(known[c("low", "gain", "high")], scale$transform)
   limits <- range(heights, finite = TRUE)
   graphics::plot(known$iteration, heights$gain,
-    type = "n", ylim = limits, yaxt = "n", xlab = "", ylab = "Gain of the EM step", ...
+    type = "n", xlim = range(table$iteration), ylim = limits, yaxt = "n", xlab = "",
+    ylab = "Gain of the EM step", ...
   )
   graphics::axis(2, scale$at, scale$labels, las = 1)
   graphics::abline(h = 0, col = "grey60")
