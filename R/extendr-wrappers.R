@@ -147,6 +147,22 @@ mixture_maximize <- function(stats, mixture, rules) .Call(wrap__mixture_maximize
 #' @noRd
 mixture_fit_stats <- function(start, rules, expect, control) .Call(wrap__mixture_fit_stats, start, rules, expect, control)
 
+#' Predictions and their standard errors; see `native_mssm_predict()`.
+#' @noRd
+mssm_predict <- function(designs, parameters, targets, vcov, control) .Call(wrap__mssm_predict, designs, parameters, targets, vcov, control)
+
+#' Means of predictions and their gradients; see `native_mssm_average()`.
+#' @noRd
+mssm_average <- function(designs, parameters, targets, weights, control) .Call(wrap__mssm_average, designs, parameters, targets, weights, control)
+
+#' Moments of the outcomes given what was observed; see `native_mssm_missing_moments()`.
+#' @noRd
+mssm_missing_moments <- function(rows, parameters, control) .Call(wrap__mssm_missing_moments, rows, parameters, control)
+
+#' Draws of the missing outcomes; see `native_mssm_impute()`.
+#' @noRd
+mssm_impute <- function(rows, parameters, m, seed, control) .Call(wrap__mssm_impute, rows, parameters, m, seed, control)
+
 #' Scores of rows; see `native_mssm_scores()`.
 #' @noRd
 mssm_scores <- function(rows, at, control) .Call(wrap__mssm_scores, rows, at, control)
@@ -174,21 +190,6 @@ mssm_profile <- function(rows, at, which, values, control) .Call(wrap__mssm_prof
 #' Fits under a constraint; see `native_mssm_constrained()`.
 #' @noRd
 mssm_constrained <- function(rows, constraint, start, control) .Call(wrap__mssm_constrained, rows, constraint, start, control)
-#' Predictions and their standard errors; see `native_mssm_predict()`.
-#' @noRd
-mssm_predict <- function(designs, parameters, targets, vcov, control) .Call(wrap__mssm_predict, designs, parameters, targets, vcov, control)
-
-#' Means of predictions and their gradients; see `native_mssm_average()`.
-#' @noRd
-mssm_average <- function(designs, parameters, targets, weights, control) .Call(wrap__mssm_average, designs, parameters, targets, weights, control)
-
-#' Moments of the outcomes given what was observed; see `native_mssm_missing_moments()`.
-#' @noRd
-mssm_missing_moments <- function(rows, parameters, control) .Call(wrap__mssm_missing_moments, rows, parameters, control)
-
-#' Draws of the missing outcomes; see `native_mssm_impute()`.
-#' @noRd
-mssm_impute <- function(rows, parameters, m, seed, control) .Call(wrap__mssm_impute, rows, parameters, m, seed, control)
 
 #' Heckman's two-step estimates of every equation; see `native_mssm_two_step()`.
 #' @noRd
