@@ -270,8 +270,7 @@ impl Run<'_> {
             }
             let needed = sweeps as f64 * (error / self.settings.tolerance).powi(2) * 1.2;
             let missing = (needed - sweeps as f64).clamp(0.0, 1e9) as usize;
-            // At least a fifth of all draws is new, so that the last move says something.
-            self.draws = missing.max(sweeps / 4).min(GROWTH * self.draws);
+            self.draws = missing.clamp(self.draws, GROWTH * self.draws);
         }
         if !self.exhausted() {
             self.at = home;
