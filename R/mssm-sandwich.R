@@ -1,7 +1,7 @@
 # What package sandwich asks of a sample selection model.
 
 #' @rdname vcov.ember_mssm
-#' @exportS3Method sandwich::estfun
+#' @rawNamespace S3method(sandwich::estfun,ember_mssm)
 estfun.ember_mssm <- function(x, ...) {
   call <- rlang::current_env()
   refuse_two_step(x, "There are no scores of a two-step fit.", call)
