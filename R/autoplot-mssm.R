@@ -41,12 +41,15 @@ autoplot_gains <- function(table) {
 
 autoplot_scans <- function(tables) {
   names(tables$names) <- levels(tables$scans$equation)
-  ggplot2::ggplot(tables$scans, ggplot2::aes(.data$rho, .data$loglik)) +
+  ggplot2::ggplot(tables$scans, ggplot2::aes(.data$z, .data$loglik)) +
     ggplot2::geom_vline(
-      ggplot2::aes(xintercept = .data$rho, linetype = .data$current), data = tables$modes,
+      ggplot2::aes(xintercept = .data$z, linetype = .data$current), data = tables$modes,
       colour = "grey40"
     ) +
     ggplot2::geom_line(colour = component_colours(1L), linewidth = 0.8) +
+    ggplot2::scale_x_continuous(
+      breaks = atanh(marked_correlations), labels = marked_correlations
+    ) +
     ggplot2::scale_linetype_manual(
       values = c("TRUE" = 1, "FALSE" = 2), labels = c("TRUE" = "this fit", "FALSE" = "another mode")
     ) +

@@ -122,8 +122,16 @@ scan_table <- function(fit) {
     rho = unlist(correlations, use.names = FALSE),
     current = rep(seq_len(nrow(correlations)) %in% fit$mode, length(equations))
   )
-  list(scans = scans[order(scans$equation, scans$rho), ], modes = at, names = names(correlations))
+  scans <- scans[order(scans$equation, scans$rho), ]
+  scans$z <- atanh(scans$rho)
+  scans <- scans[is.finite(scans$z), ]
+  # A mode at the edge stands at the end of the scan.
+  at$z <- pmin(pmax(atanh(at$rho), min(scans$z)), max(scans$z))
+  list(scans = scans, modes = at, names = names(correlations))
 }
+
+# Correlations that are marked on an axis of atanh(rho): most of what happens, happens near 1.
+marked_correlations <- c(-0.999, -0.99, -0.9, -0.5, 0, 0.5, 0.9, 0.99, 0.999)
 
 plot_scans <- function(tables, ...) {
   equations <- levels(tables$scans$equation)
@@ -136,14 +144,15 @@ plot_scans <- function(tables, ...) {
   for (k in seq_along(equations)) {
     scan <- tables$scans[tables$scans$equation == equations[[k]], ]
     modes <- tables$modes[tables$modes$equation == equations[[k]], ]
-    graphics::plot(scan$rho, scan$loglik,
-      type = "l", xlim = c(-1, 1), las = 1, lwd = 1.5, col = component_colours(1L),
+    graphics::plot(scan$z, scan$loglik,
+      type = "l", las = 1, lwd = 1.5, col = component_colours(1L), xaxt = "n",
       xlab = tables$names[[k]], ylab = "",
       main = if (length(equations) > 1L) equations[[k]], font.main = 1, ...
     )
+    graphics::axis(1L, atanh(marked_correlations), marked_correlations)
     graphics::mtext("Log-likelihood", 3, 0.3, adj = 0, cex = graphics::par("cex"))
     graphics::abline(
-      v = modes$rho, lty = ifelse(modes$current, 1, 2), col = grDevices::adjustcolor("black", 0.6)
+      v = modes$z, lty = ifelse(modes$current, 1, 2), col = grDevices::adjustcolor("black", 0.6)
     )
   }
 }

@@ -7,3 +7,4 @@ Rscript bench/mixtures.R
 Rscript bench/mixed.R
 Rscript bench/glmm.R
 Rscript bench/cloning.R
+Rscript bench/mssm.R

@@ -13,7 +13,7 @@ case "$goal" in build) ;; test | check | develop | bench)
   wanted="mclust ggplot2 broom DBI RSQLite future future.apply"
   wanted="$wanted lme4 lmerTest pbkrtest broom.mixed emmeans insight parameters performance car"
   wanted="$wanted multcomp lmtest ggeffects effects glmmTMB MASS"
-  wanted="$wanted AER sandwich mvtnorm numDeriv"
+  wanted="$wanted AER sandwich mvtnorm numDeriv MatchIt maxLik"
 esac
 case "$goal" in bench)
   wanted="$wanted rjags"

@@ -4,6 +4,8 @@ use nalgebra::DMatrix;
 
 use super::coordinates::Coordinates;
 use super::data::Data;
+use super::fit::Plan;
+use super::information::{information, Passes};
 use super::layout::{Layout, Parameters};
 use super::score::{evaluate, outer_products, Evaluation};
 use crate::em::{Entry, Flow, Progress, Settings, Status, Step, Trace};
@@ -25,9 +27,37 @@ pub(super) struct Likelihood<'a> {
 }
 
 impl<'a> Likelihood<'a> {
+    /// What a fit of `data` climbs.
+    pub(super) fn of(data: &'a Data<'a>, layout: &'a Layout, plan: &Plan<'a>) -> Self {
+        Likelihood {
+            data,
+            layout,
+            how: plan.how,
+            threads: plan.threads,
+        }
+    }
+
     /// The same of other rows.
     pub(super) fn on(self, data: &'a Data<'a>) -> Self {
         Likelihood { data, ..self }
+    }
+
+    /// Value and score at `w`.
+    pub(super) fn evaluate(self, coordinates: &Coordinates, w: &[f64]) -> Result<Evaluation> {
+        evaluate(self.data, coordinates, w, self.how, self.threads)
+    }
+
+    /// Its observed information in the naturals.
+    pub(super) fn information(
+        self,
+        at: &Parameters,
+        monitor: &mut dyn FnMut() -> Flow,
+    ) -> Result<DMatrix<f64>> {
+        let passes = Passes {
+            how: *self.how,
+            threads: self.threads,
+        };
+        information(self.data, self.layout, at, &passes, monitor)
     }
 }
 
@@ -95,10 +125,7 @@ struct Descent<'a> {
 
 impl Objective for Descent<'_> {
     fn value(&mut self, at: &[f64]) -> Result<f64> {
-        let Likelihood {
-            data, how, threads, ..
-        } = self.likelihood;
-        let evaluation = evaluate(data, self.coordinates, at, how, threads)?;
+        let evaluation = self.likelihood.evaluate(self.coordinates, at)?;
         let value = -2.0 * evaluation.log_likelihood;
         self.last = Some(evaluation);
         Ok(value)
@@ -145,19 +172,19 @@ pub(super) fn climb(
     settings: &Settings,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Reached> {
-    let Likelihood {
-        data,
-        layout,
-        how,
-        threads,
-    } = likelihood;
+    let Likelihood { data, layout, .. } = likelihood;
     let w = coordinates.locate(start)?;
     let measured = information.is_none();
     let mut first = match information {
         Some(information) => information,
         None => {
-            let products =
-                outer_products(data, layout, &coordinates.parameters(&w)?, how, threads)?;
+            let products = outer_products(
+                data,
+                layout,
+                &coordinates.parameters(&w)?,
+                likelihood.how,
+                likelihood.threads,
+            )?;
             let jacobian = coordinates.jacobian(&w);
             jacobian.tr_mul(&(products * &jacobian))
         }

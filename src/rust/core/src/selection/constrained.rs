@@ -28,12 +28,7 @@ pub fn without_selection(
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Fit> {
     plan.settings.validate()?;
-    let likelihood = Likelihood {
-        data,
-        layout,
-        how: plan.how,
-        threads: plan.threads,
-    };
+    let likelihood = Likelihood::of(data, layout, plan);
     let coordinates = Coordinates::without_selection(layout);
     let start = match plan.start {
         Some(start) => uncorrelated(layout, start),

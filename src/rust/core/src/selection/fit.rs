@@ -74,12 +74,7 @@ pub fn fit(
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Fit> {
     plan.settings.validate()?;
-    let likelihood = Likelihood {
-        data,
-        layout,
-        how: plan.how,
-        threads: plan.threads,
-    };
+    let likelihood = Likelihood::of(data, layout, plan);
     let found = match plan.start {
         Some(start) => from_start(likelihood, start, plan.settings, monitor)?,
         None => search(likelihood, plan.search, plan.settings, monitor)?,
@@ -158,13 +153,8 @@ fn from_start(
 
 /// The end of a walk towards which the likelihood still rises.
 fn rising_end(likelihood: Likelihood, end: &Parameters) -> Result<Judged> {
-    let Likelihood {
-        data,
-        layout,
-        how,
-        threads,
-    } = likelihood;
-    let statistics = expect(data, layout, end, how, threads)?;
+    let Likelihood { data, layout, .. } = likelihood;
+    let statistics = expect(data, layout, end, likelihood.how, likelihood.threads)?;
     let reached = Reached::at(end, statistics.log_likelihood);
     Ok(Judged {
         facts: Facts::unknown(layout.len(), Some(Kind::Boundary)),
@@ -319,19 +309,14 @@ fn limit(layout: &Layout, parameters: &Parameters) -> (usize, String) {
 
 /// Standard deviation of the log-likelihood over other points of the integration.
 fn simulation_error(likelihood: Likelihood, at: &Parameters) -> Result<f64> {
-    let Likelihood {
-        data,
-        layout,
-        how,
-        threads,
-    } = likelihood;
-    let Integration::Ghk { points, seed } = *how else {
+    let Likelihood { data, layout, .. } = likelihood;
+    let Integration::Ghk { points, seed } = *likelihood.how else {
         return Ok(0.0);
     };
     let values = (1..=REPETITIONS).map(|k| {
         let seed = seed.wrapping_add(k);
         let other = Integration::Ghk { points, seed };
-        Ok(expect(data, layout, at, &other, threads)?.log_likelihood)
+        Ok(expect(data, layout, at, &other, likelihood.threads)?.log_likelihood)
     });
     let values = values.collect::<Result<Vec<f64>>>()?;
     let mean = values.iter().sum::<f64>() / values.len() as f64;

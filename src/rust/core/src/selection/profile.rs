@@ -90,12 +90,7 @@ pub fn profile(
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Vec<Point>> {
     plan.settings.validate()?;
-    let likelihood = Likelihood {
-        data,
-        layout,
-        how: plan.how,
-        threads: plan.threads,
-    };
+    let likelihood = Likelihood::of(data, layout, plan);
     let start = plan.start.ok_or_else(|| Error::Argument {
         argument: "start",
         message: "must be the maximum".into(),

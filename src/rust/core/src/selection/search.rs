@@ -10,7 +10,6 @@ use super::coordinates::Coordinates;
 use super::data::Data;
 use super::em::SelectionModel;
 use super::equation::Equation;
-use super::information::{information, Passes};
 use super::layout::Parameters;
 use super::modes::Candidates;
 use super::probit::probit;
@@ -149,14 +148,9 @@ pub(super) fn polish(
     settings: &Settings,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Reached> {
-    let Likelihood { data, layout, .. } = part;
-    let passes = Passes {
-        how: *part.how,
-        threads: part.threads,
-    };
-    let coordinates = Coordinates::new(layout);
+    let coordinates = Coordinates::new(part.layout);
     let jacobian = coordinates.jacobian(&coordinates.locate(start)?);
-    let information = information(data, layout, start, &passes, &mut || Flow::Continue);
+    let information = part.information(start, &mut || Flow::Continue);
     let information = information.map(|naturals| jacobian.tr_mul(&(naturals * &jacobian)));
     // A sample may say nothing of a rare column, and far from a maximum curvatures mislead.
     let first = information
@@ -228,12 +222,7 @@ fn ascend(
     settings: &Settings,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Reached> {
-    let Likelihood {
-        data,
-        layout,
-        how,
-        threads,
-    } = likelihood;
+    let Likelihood { data, layout, .. } = likelihood;
     let coordinates = Coordinates::new(layout);
     let rough = rough(settings);
     if data.equations == 1 {
@@ -245,7 +234,7 @@ fn ascend(
         acceleration: Acceleration::None,
         bounds: false,
     };
-    let mut model = SelectionModel::new(data, layout, how, threads)?;
+    let mut model = SelectionModel::new(data, layout, likelihood.how, likelihood.threads)?;
     let outcome = model.run(start, &em, monitor)?;
     let place = &outcome.params.parameters;
     let mut stop = outcome.status == Status::Interrupted;

@@ -4,10 +4,9 @@ use nalgebra::{DMatrix, DVector};
 
 use super::ascent::{climb, Likelihood, Reached};
 use super::coordinates::Coordinates;
-use super::information::{information, Passes};
 use super::layout::{Layout, Parameters};
 use super::modes::{is_singular, smallest_eigenvalue, Kind};
-use super::score::{evaluate, score, Evaluation};
+use super::score::{score, Evaluation};
 use crate::em::{Flow, Progress, Settings, Status};
 use crate::error::{Error, Result};
 use crate::linalg;
@@ -107,13 +106,7 @@ pub(super) fn settle(
     reached: &mut Reached,
     monitor: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Facts> {
-    let Likelihood {
-        data,
-        layout,
-        how,
-        threads,
-    } = likelihood;
-    let passes = Passes { how: *how, threads };
+    let layout = likelihood.layout;
     let mut rounds = 0;
     loop {
         rounds += 1;
@@ -126,7 +119,7 @@ pub(super) fn settle(
         let at = &reached.parameters;
         let measured = match reached.status {
             Status::Interrupted => Err(Error::Interrupted),
-            _ => information(data, layout, at, &passes, &mut || monitor(&progress)),
+            _ => likelihood.information(at, &mut || monitor(&progress)),
         };
         let measured = match measured {
             Ok(information) => information,
@@ -141,7 +134,7 @@ pub(super) fn settle(
         reached.passes += 1 + 2 * (layout.len() - layout.coefficients());
         let w = coordinates.locate(&reached.parameters)?;
         let spectrum = Spectrum::of(measured, free_naturals(coordinates, &w))?;
-        let mut here = evaluate(data, coordinates, &w, how, threads)?;
+        let mut here = likelihood.evaluate(coordinates, &w)?;
         reached.passes += 1;
         let moved = match spectrum.positive() {
             true => newton(likelihood, coordinates, reached, &mut here, &spectrum)?,
@@ -162,12 +155,7 @@ fn free_naturals(coordinates: &Coordinates, w: &[f64]) -> Vec<usize> {
 
 /// The facts where the information cannot be computed: what the climb believed.
 fn believed(likelihood: Likelihood, coordinates: &Coordinates, reached: &Reached) -> Result<Facts> {
-    let Likelihood {
-        data,
-        layout,
-        how,
-        threads,
-    } = likelihood;
+    let layout = likelihood.layout;
     let size = layout.len();
     let w = coordinates.locate(&reached.parameters)?;
     let free = free_naturals(coordinates, &w);
@@ -181,7 +169,7 @@ fn believed(likelihood: Likelihood, coordinates: &Coordinates, reached: &Reached
             }
         }
     }
-    let here = evaluate(data, coordinates, &w, how, threads)?;
+    let here = likelihood.evaluate(coordinates, &w)?;
     let spectrum = match Spectrum::of(information, free) {
         Ok(spectrum) => spectrum,
         Err(_) => return Ok(Facts::unknown(size, None)),
@@ -199,12 +187,7 @@ fn newton(
     here: &mut Evaluation,
     spectrum: &Spectrum,
 ) -> Result<f64> {
-    let Likelihood {
-        data,
-        layout,
-        how,
-        threads,
-    } = likelihood;
+    let layout = likelihood.layout;
     let mut moved = 0.0;
     let mut w = coordinates.locate(&here.parameters)?;
     for _ in 0..STEPS {
@@ -216,7 +199,7 @@ fn newton(
             break;
         };
         let to: Vec<f64> = w.iter().zip(&step).map(|(w, s)| w + s).collect();
-        let there = match evaluate(data, coordinates, &to, how, threads) {
+        let there = match likelihood.evaluate(coordinates, &to) {
             Ok(there) => there,
             Err(error @ Error::Argument { .. }) => return Err(error),
             Err(_) => break,
@@ -275,9 +258,6 @@ fn kind(at: &Parameters, decrement: f64, status: &Status, positive: bool) -> Opt
 
 /// A higher point in the direction in which the likelihood is convex; `None` if there is none.
 fn escape(likelihood: Likelihood, reached: &Reached, facts: &Facts) -> Result<Option<Parameters>> {
-    let Likelihood {
-        data, how, threads, ..
-    } = likelihood;
     let all = (0..likelihood.layout.len()).collect();
     let spectrum = Spectrum::of(facts.information.clone(), all)?;
     let coordinates = Coordinates::new(likelihood.layout);
@@ -293,7 +273,7 @@ fn escape(likelihood: Likelihood, reached: &Reached, facts: &Facts) -> Result<Op
     let mut height = reached.log_likelihood + 1e-6;
     for length in ESCAPES.into_iter().flat_map(|length| [length, -length]) {
         let to = &w + &step * length;
-        let there = match evaluate(data, &coordinates, to.as_slice(), how, threads) {
+        let there = match likelihood.evaluate(&coordinates, to.as_slice()) {
             Ok(there) => there,
             Err(error @ Error::Argument { .. }) => return Err(error),
             Err(_) => continue,
