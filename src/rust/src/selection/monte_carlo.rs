@@ -71,7 +71,7 @@ fn mssm_monte_carlo(rows: List, start: Robj, state: Robj, control: List) -> Resu
 
 /// A list, unless it is NULL, which reads as an empty one.
 fn given(value: &Robj) -> Option<List> {
-    value.as_list().filter(|list| list.len() > 0)
+    value.as_list().filter(|list| !list.is_empty())
 }
 
 fn settings(fields: &Fields) -> ember_core::Result<Settings> {

@@ -97,8 +97,8 @@ pub fn parameters(list: &List, layout: &Layout) -> Result<Parameters> {
         coefficients.push(layout.kept_columns(component, all));
     }
     let omega = fields.reals("omega")?.unwrap_or_default();
-    let finite = coefficients.iter().flatten().chain(&omega);
-    if omega.len() != errors * errors || !finite.fold(true, |all, x| all && x.is_finite()) {
+    let mut finite = coefficients.iter().flatten().chain(&omega);
+    if omega.len() != errors * errors || !finite.all(|x| x.is_finite()) {
         return Err(wrong(
             "must have finite coefficients and a covariance matrix of all errors",
         ));
