@@ -100,14 +100,14 @@ print.ember_imputations <- function(x, ...) {
 # ---- parameters
 
 # Draws before a covariance matrix of the errors is given up.
-parameter_draws <- 1000L
+most_refusals <- 1000L
 
 # Parameters from the normal law of the estimates, as list(coefficients, omega).
 drawn_parameters <- function(fit, covariance, call) {
   at <- naturals_of(fit)
   scale <- error_scale(names(at), natural_components(fit))
   root <- chol_or_abort(covariance / tcrossprod(scale$slope(at)), call)
-  for (k in seq_len(parameter_draws)) {
+  for (k in seq_len(most_refusals)) {
     drawn <- scale$to(at) + drop(stats::rnorm(length(at)) %*% root)
     point <- parameters_at(fit, scale$from(drawn))
     if (is_positive_definite(point$omega)) {
