@@ -1,5 +1,5 @@
-# Sample selection models with known answers: the labour supply data of package AER (loaded from
-# there, never copied) and simulated systems of one to three equations.
+# Sample selection models with known answers: data of packages AER and MatchIt (loaded from there,
+# never copied) and simulated systems of one to three equations.
 
 # Errors (epsilon_1..J, v_1..J) of covariance `omega`.
 selection_errors <- function(n, omega) matrix(rnorm(n * ncol(omega)), n) %*% chol(omega)
@@ -58,17 +58,28 @@ mssm_three <- function() {
   data
 }
 
-# Mroz's women: 753, of whom 428 worked in 1975 and 336 at the interview of 1976.
+# Mroz's women: 753, of whom 428 worked in 1975.
 mssm_women <- function() {
   found <- new.env()
   utils::data("PSID1976", package = "AER", envir = found)
   women <- found$PSID1976
   women$wage <- ifelse(women$participation == "yes", women$wage, NA)
   women$lwage <- log(women$wage)
-  women$works76 <- women$repwage > 0
-  women$lwage76 <- ifelse(women$works76, log(pmax(women$repwage, 1)), NA)
   women$kids <- as.integer(women$youngkids + women$oldkids > 0)
   women
+}
+
+# LaLonde's men: cube roots of what they earned in 1975 and 1978, if anything.
+mssm_men <- function() {
+  found <- new.env()
+  utils::data("lalonde", package = "MatchIt", envir = found)
+  men <- found$lalonde
+  for (year in c("75", "78")) {
+    earned <- men[[paste0("re", year)]]
+    men[[paste0("works", year)]] <- earned > 0
+    men[[paste0("earned", year)]] <- ifelse(earned > 0, (earned / 1000)^(1 / 3), NA)
+  }
+  men
 }
 
 # Each case: lists of formulas and a function that makes the data; `package` is where they are.
@@ -96,15 +107,13 @@ mssm_cases <- function() {
       outcome = list(update(wage, lwage ~ .)), selection = list(participation), data = mssm_women,
       package = "AER"
     ),
-    two_wages = list(
-      outcome = list(
-        lwage ~ experience + education + city, lwage76 ~ experience + education + city
-      ),
+    earnings = list(
+      outcome = list(earned75 ~ age + educ + race, earned78 ~ age + educ + race + treat),
       selection = list(
-        participation ~ age + fincome + youngkids + education + experience,
-        works76 ~ age + fincome + youngkids + education + experience
+        works75 ~ age + educ + race + married + nodegree,
+        works78 ~ age + educ + race + treat + married + re74
       ),
-      data = mssm_women, package = "AER"
+      data = mssm_men, package = "MatchIt"
     ),
     two = system(2L, mssm_two),
     three = system(3L, mssm_three)

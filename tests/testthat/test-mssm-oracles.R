@@ -74,7 +74,7 @@ expect_row_by_row <- function(name) {
 
 test_that("log-likelihoods of systems are those of row-by-row normal probabilities", {
   expect_row_by_row("two")
-  expect_row_by_row("two_wages")
+  expect_row_by_row("earnings")
   expect_row_by_row("three")
 })
 

@@ -30,14 +30,12 @@ normal_probability <- function(bounds, correlation) {
   slope <- correlation[-1L, 1L]
   rest <- correlation[-1L, -1L, drop = FALSE] - tcrossprod(slope)
   scale <- sqrt(diag(rest))
-  total <- numeric(nrow(bounds))
-  for (k in seq_along(gauss_legendre$nodes)) {
-    at <- upper - width * gauss_legendre$nodes[[k]]
-    given <- sweep(bounds[, -1L, drop = FALSE] - outer(at, slope), 2L, scale, "/")
-    inner <- normal_probability(given, cov2cor(rest))
-    total <- total + gauss_legendre$weights[[k]] * width * dnorm(at) * inner
-  }
-  total
+  # All nodes of all rows at once: row by row within a node.
+  at <- as.vector(upper - outer(width, gauss_legendre$nodes))
+  rows <- rep(seq_len(nrow(bounds)), length(gauss_legendre$nodes))
+  given <- sweep(bounds[rows, -1L, drop = FALSE] - outer(at, slope), 2L, scale, "/")
+  inner <- matrix(dnorm(at) * normal_probability(given, cov2cor(rest)), nrow(bounds))
+  width * drop(inner %*% gauss_legendre$weights)
 }
 
 # Naturals from free coordinates: log sigma, and a Cholesky factor of the correlations with rows of
@@ -150,7 +148,8 @@ if (file.exists(path)) {
   stored <- read.csv(path)
   made <- rbind(stored[!stored$case %in% wanted, ], made)
 }
-made$estimate <- formatC(as.double(made$estimate), digits = 12L, format = "g")
-made$std.error <- formatC(as.double(made$std.error), digits = 7L, format = "g")
-write.csv(made, path, row.names = FALSE)
+digits <- function(x, digits) trimws(formatC(suppressWarnings(as.double(x)), digits, format = "g"))
+made$estimate <- digits(made$estimate, 12L)
+made$std.error <- digits(made$std.error, 7L)
+write.csv(made, path, row.names = FALSE, quote = FALSE)
 # nolint end

@@ -4,15 +4,20 @@ use nalgebra::{DMatrix, DVector};
 
 use super::ascent::{climb, Likelihood, Reached};
 use super::coordinates::Coordinates;
-use super::layout::{Layout, Parameters};
+use super::layout::Parameters;
 use super::modes::{is_singular, smallest_eigenvalue, Kind};
 use super::score::{score, Evaluation};
 use crate::em::{Flow, Progress, Settings, Status};
 use crate::error::{Error, Result};
 use crate::linalg;
+use crate::normal::orthant::Integration;
 
 /// The Newton decrement of a maximum is smaller.
 const STATIONARY: f64 = 1e-4;
+
+/// The same where probabilities are quasi-Monte Carlo integrals: their moments are not quite the derivatives of their
+/// logarithms, so no point is a maximum by both. What is left to gain, half its square, is far below the simulation error.
+const STATIONARY_BY_SIMULATION: f64 = 1e-2;
 
 /// A decrement that is not worth a Newton step.
 const NOTHING: f64 = 1e-7;
@@ -141,7 +146,7 @@ pub(super) fn settle(
             false => 0.0,
         };
         if moved < FAR || rounds == ROUNDS {
-            return facts(likelihood.layout, reached, &here, spectrum);
+            return facts(likelihood, reached, &here, spectrum);
         }
     }
 }
@@ -174,7 +179,7 @@ fn believed(likelihood: Likelihood, coordinates: &Coordinates, reached: &Reached
         Ok(spectrum) => spectrum,
         Err(_) => return Ok(Facts::unknown(size, None)),
     };
-    let mut facts = facts(layout, reached, &here, spectrum)?;
+    let mut facts = facts(likelihood, reached, &here, spectrum)?;
     facts.kind = is_singular(&reached.parameters).then_some(Kind::Boundary);
     Ok(facts)
 }
@@ -220,11 +225,12 @@ fn newton(
 }
 
 fn facts(
-    layout: &Layout,
+    likelihood: Likelihood,
     reached: &Reached,
     here: &Evaluation,
     spectrum: Spectrum,
 ) -> Result<Facts> {
+    let layout = likelihood.layout;
     let at = &here.parameters;
     let gradient = score(&here.statistics, layout, at)?;
     let (decrement, covariance) = if spectrum.positive() {
@@ -233,8 +239,13 @@ fn facts(
         let size = layout.len();
         (f64::INFINITY, DMatrix::from_element(size, size, f64::NAN))
     };
+    let stationary = match likelihood.how {
+        Integration::Exact => STATIONARY,
+        Integration::Ghk { .. } => STATIONARY_BY_SIMULATION,
+    };
+    let maximum = spectrum.positive() && decrement < stationary;
     Ok(Facts {
-        kind: kind(at, decrement, &reached.status, spectrum.positive()),
+        kind: kind(at, maximum, spectrum.positive(), &reached.status),
         gradient: gradient.as_slice().to_vec(),
         eigenvalues: spectrum.values.as_slice().to_vec(),
         information: spectrum.information,
@@ -244,9 +255,8 @@ fn facts(
 }
 
 /// What the end of a climb is.
-fn kind(at: &Parameters, decrement: f64, status: &Status, positive: bool) -> Option<Kind> {
+fn kind(at: &Parameters, maximum: bool, positive: bool, status: &Status) -> Option<Kind> {
     let smallest = smallest_eigenvalue(at);
-    let maximum = positive && decrement < STATIONARY;
     if is_singular(at) || (!maximum && smallest < NEARLY_SINGULAR) {
         return Some(Kind::Boundary);
     }
