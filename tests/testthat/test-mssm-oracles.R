@@ -78,7 +78,21 @@ test_that("log-likelihoods of systems are those of row-by-row normal probabiliti
   expect_row_by_row("three")
 })
 
-test_that("simulated systems of two and three equations have it too", {
+test_that("a simulated system of two equations has the stored maximum", {
   expect_maximum(case_fit("two"), stored_maximum("two"))
-  expect_maximum(case_fit("three"), stored_maximum("three"))
+})
+
+test_that("the likelihood in plain R has no slope at the fit of three equations", {
+  skip_if_not_installed("mvtnorm")
+  fit <- case_fit("three")
+  design <- selection_design(mssm_cases()$three)
+  error <- unname(sqrt(diag(vcov(fit))))
+  at <- unname(coef(fit))
+  # Per standard error, so that half its square is what is left to gain.
+  slope <- vapply(seq_along(at), function(i) {
+    step <- replace(numeric(length(at)), i, 0.01 * error[[i]])
+    ends <- c(selection_log_likelihood(at + step, design), selection_log_likelihood(at - step, design))
+    (ends[[1L]] - ends[[2L]]) / 0.02
+  }, 0)
+  expect_lt(max(abs(slope)), 1e-3)
 })

@@ -110,11 +110,18 @@ maximum_of <- function(design, start) {
   list(naturals = naturals, scales = c(scales, rep(1, length(naturals) - length(scales))))
 }
 
+# By the Hessian in the free coordinates, where its differences do not leave the parameter space, and
+# the Jacobian of the naturals: exact where the score is zero.
 standard_errors <- function(naturals, design, scales) {
   scaled <- design
   scaled$designs <- lapply(design$designs, function(x) sweep(x, 2L, sqrt(colMeans(x^2)), "/"))
-  hessian <- numDeriv::hessian(function(p) selection_log_likelihood(p, scaled, normal_probability), naturals * scales)
-  sqrt(diag(solve(-hessian))) / scales
+  free <- free_of(naturals * scales, scaled)
+  value <- function(free) {
+    selection_log_likelihood(naturals_of(free, scaled), scaled, normal_probability)
+  }
+  hessian <- numDeriv::hessian(value, free, method.args = list(d = 1e-2))
+  jacobian <- numDeriv::jacobian(naturals_of, free, design = scaled)
+  sqrt(diag(jacobian %*% solve(-hessian, t(jacobian)))) / scales
 }
 
 rows_of <- function(name, case, rho) {
@@ -136,7 +143,7 @@ rows_of <- function(name, case, rho) {
 }
 
 # rho of the start; `wage` has two maxima, `wage_high` is the better one.
-starts <- c(wage = 0, wage_high = 0.99, lwage = -0.5, two = 0, three = 0)
+starts <- c(wage = 0, wage_high = 0.99, lwage = -0.5, two = 0)
 wanted <- commandArgs(TRUE)
 if (length(wanted) == 0L) wanted <- names(starts)
 cases <- mssm_cases()
