@@ -1,5 +1,5 @@
-# Sample selection: mssm() beside sampleSelection (or, where that is not installed, the same model by
-# maxLik in R, bench/lib/heckman-peer.R), then what no other R package fits; `make bench` calls it.
+# Sample selection: mssm() beside sampleSelection (or, where that is not installed, the same model
+# by maxLik in R, bench/lib/heckman-peer.R), then what no other R package fits; `make bench` calls it.
 # CPU seconds of the whole call, standard errors and the search for modes included.
 #   EMBER_BENCH_QUICK=true     smaller data, one run each, 50 replicates of the coverage
 #   EMBER_BENCH_RESULTS=file   writes there instead of bench/results.md
@@ -12,7 +12,8 @@ cases <- compare$read_module("mssm-cases")
 peer <- compare$read_module("heckman-peer")
 published <- compare$read_module("mssm-published")
 
-peer_name <- c("sampleSelection", "maxLik")[[2L - requireNamespace("sampleSelection", quietly = TRUE)]]
+peer_name <- "sampleSelection"
+if (!requireNamespace(peer_name, quietly = TRUE)) peer_name <- "maxLik"
 
 fit_peer <- function(data) {
   if (peer_name == "maxLik") {
@@ -21,6 +22,8 @@ fit_peer <- function(data) {
   formulas <- cases$heckman_formulas
   as.numeric(logLik(sampleSelection::selection(formulas$selection, formulas$outcome, data = data)))
 }
+
+seconds_goal <- function(goal) ifelse(is.na(goal), "-", paste("<", goal, "s"))
 
 fit_ember <- function(data, formulas, ...) {
   mssm(formulas$outcome, formulas$selection, data = data, ...)
@@ -33,17 +36,18 @@ one_equation <- function() {
     data <- cases$heckman_data(as.numeric(name))
     ours <- clock$time_of(\() fit_ember(data, cases$heckman_formulas), 3L, 1L)
     theirs <- clock$time_of(\() fit_peer(data), 1L, 1L)
-    memory <- vapply(c("ember", "sampleSelection")[seq_len(1L + (peer_name != "maxLik"))], function(p) {
+    programs <- c("ember", if (peer_name != "maxLik") peer_name)
+    memory <- vapply(programs, function(p) {
       clock$peak_memory(function(what) {
         as.numeric(clock$run_script("bench/lib/mssm-child.R", p, what, name))
       }, 1L)
     }, 0)
     data.frame(
       rows = name, ember = report$digits(ours$cpu), peer = report$digits(theirs$cpu),
-      ratio = report$times(theirs$cpu / ours$cpu), goal = ifelse(is.na(goals[[name]]), "-", paste("<", goals[[name]], "s")),
+      ratio = report$times(theirs$cpu / ours$cpu), goal = seconds_goal(goals[[name]]),
       met = report$verdict(ours$cpu < goals[[name]]),
       "log-likelihood, ember - peer" = signif(ours$value$loglik - theirs$value, 2),
-      "MB, ember" = round(memory[[1L]]), "MB, peer" = if (length(memory) > 1L) round(memory[[2L]]) else NA,
+      "MB, ember" = round(memory[[1L]]), "MB, peer" = round(memory[2L]),
       check.names = FALSE
     )
   })
@@ -61,7 +65,7 @@ several_equations <- function() {
     ours <- clock$time_of(\() fit_ember(data, cases$system_formulas(case$equations)), 3L, 1L)
     data.frame(
       equations = case$equations, rows = case$rows, parameters = length(coef(ours$value)),
-      ember = report$digits(ours$cpu), goal = ifelse(is.na(case$goal), "-", paste("<", case$goal, "s")),
+      ember = report$digits(ours$cpu), goal = seconds_goal(case$goal),
       met = report$verdict(ours$cpu < case$goal), passes = ours$value$passes,
       status = ours$value$status, modes = nrow(modes(ours$value))
     )
@@ -84,7 +88,7 @@ monte_carlo_case <- function(sampler, rows, tolerance, goal) {
   data.frame(
     sampler = sampler, rows = rows, mc_tol = tolerance, "CPU s" = report$digits(ours$cpu),
     goal = ifelse(is.na(goal), "-", paste("<", goal, "s, < 0.05 SE")),
-    met = report$verdict(ours$cpu < goal && error < 0.05), "error, SE" = report$digits(error),
+    met = report$verdict(if (is.na(goal)) NA else ours$cpu < goal && error < 0.05), "error, SE" = report$digits(error),
     "claimed, SE" = report$digits(max(fit$mc$mc_error / se)),
     "SE / exact SE" = paste(report$digits(range(sqrt(diag(vcov(fit))) / se)), collapse = " - "),
     draws = fit$mc$draws, sweeps = fit$mc$sweeps, status = fit$status, check.names = FALSE
@@ -109,7 +113,9 @@ linear_cost <- function() {
       control <- mssm_control(draws = grid$draws[[i]], max_iter = iterations, search = FALSE)
       set.seed(1)
       fit <- function() {
-        suppressWarnings(fit_ember(data, formulas, method = "px-mcem", start = start, control = control))
+        suppressWarnings(
+          fit_ember(data, formulas, method = "px-mcem", start = start, control = control)
+        )
       }
       ours <- clock$time_of(fit, 1L, 1L)
       c(ours$cpu, ours$value$mc$sweeps)
@@ -140,11 +146,16 @@ coverage <- function(replicates) {
   ratio <- rowMeans(vapply(found, \(x) x$error, truth)) / spread
   report$say(
     "",
-    sprintf("%d replicates, %d parameters. Covered: %.1f%% on average (single parameters %.1f to %.1f%%).",
+    sprintf(
+      "%d replicates, %d parameters. Covered: %.1f%% on average (single ones %.1f to %.1f%%).",
       replicates, length(truth), 100 * mean(inside), 100 * min(inside), 100 * max(inside)),
-    sprintf("Fits that are no maximum: %d. Bias at most %.2f standard deviations; mean standard error /",
+    sprintf(
+      "Fits that are no maximum: %d. Bias at most %.2f standard deviations; mean standard error /",
       sum(vapply(found, \(x) x$failed, TRUE)), max(abs(rowMeans(estimates) - truth) / spread)),
-    sprintf("standard deviation %.2f to %.2f. Goal: 93 to 97%% on average, no failure.", min(ratio), max(ratio))
+    sprintf(
+      "standard deviation %.2f to %.2f. Goal: 93 to 97%% on average, no failure.", min(ratio),
+      max(ratio)
+    )
   )
 }
 
@@ -158,7 +169,8 @@ run <- function(results_file) {
   report$section(
     "One equation",
     "Five coefficients of the outcome, six of the selection. ember includes the search for several",
-    "modes, which the other has not. MB: what the fit adds to the peak of a process that has the data."
+    "modes, which the other has not. MB: what the fit adds to the peak of a process that has the",
+    "data."
   )
   one_equation()
   report$section(

@@ -1,5 +1,5 @@
-# Heckman's model by maxLik, in R as R packages do it: Heckman's two steps as a start, then BHHH on a
-# vectorised log-likelihood with analytic gradients. Stands in for sampleSelection (which is built
+# Heckman's model by maxLik, in R as R packages do it: Heckman's two steps as a start, then BHHH on
+# a vectorised log-likelihood with analytic gradients. Stands in for sampleSelection (which is built
 # on maxLik) where that is not installed.
 
 heckman_peer <- function(data, formulas) {

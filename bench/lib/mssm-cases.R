@@ -30,7 +30,8 @@ error_correlations <- function(equations) {
   r
 }
 
-# `equations` equations with two regressors each (one shared), and one of their own in the selection.
+# `equations` equations with two regressors each (one shared), and one of their own in the
+# selection.
 system_data <- function(equations, n, seed = 7) {
   set.seed(seed)
   errors <- matrix(rnorm(2 * equations * n), n) %*% chol(error_correlations(equations))

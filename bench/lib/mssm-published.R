@@ -5,18 +5,22 @@
 # A value with its last printed digit, and what it is called in a fit.
 published_values <- list(
   list(
-    data = "psid", fit = "two-step", outcome = wage ~ experience + I(experience^2) + education + city,
+    data = "psid", fit = "two-step",
+    outcome = wage ~ experience + I(experience^2) + education + city,
     loglik = NA, values = c(
       "wage:(Intercept)" = -0.9712003, "wage:experience" = 0.0210610,
-      "wage:I(experience^2)" = 0.0001370769, "wage:education" = 0.4170174, "wage:cityyes" = 0.4438379,
+      "wage:I(experience^2)" = 0.0001370769, "wage:education" = 0.4170174,
+      "wage:cityyes" = 0.4438379,
       "sigma(wage)" = 3.2000643, "rho(wage,participation)" = -0.3429992
     )
   ),
   list(
-    data = "psid", fit = "textbook mode", outcome = wage ~ experience + I(experience^2) + education + city,
+    data = "psid", fit = "textbook mode",
+    outcome = wage ~ experience + I(experience^2) + education + city,
     loglik = -1581.25767552, values = c(
       "wage:(Intercept)" = -1.9630242, "wage:experience" = 0.0278683,
-      "wage:I(experience^2)" = -0.0001038605, "wage:education" = 0.4570051, "wage:cityyes" = 0.4465290,
+      "wage:I(experience^2)" = -0.0001038605, "wage:education" = 0.4570051,
+      "wage:cityyes" = 0.4465290,
       "participation:(Intercept)" = -4.1196920, "participation:age" = 0.1840154,
       "participation:I(age^2)" = -0.0024086973, "participation:fincome" = 5.67969e-6,
       "participation:kids" = -0.4506149, "participation:education" = 0.0952808,
@@ -33,11 +37,13 @@ published_values <- list(
   ),
   list(
     data = "randhie", fit = "ml", loglik = -10170.11044, values = c(
-      "sigma(lnmeddol)" = 1.5700525, "rho(lnmeddol,binexp)" = 0.7355982, "lnmeddol:logc" = -0.0760236
+      "sigma(lnmeddol)" = 1.5700525, "rho(lnmeddol,binexp)" = 0.7355982,
+      "lnmeddol:logc" = -0.0760236
     )
   ),
   list(
-    data = "womenwk", fit = "ml", outcome = wage ~ education + age, loglik = -5178.304498, values = c(
+    data = "womenwk", fit = "ml", outcome = wage ~ education + age, loglik = -5178.304498,
+    values = c(
       "wage:education" = 0.9899532, "wage:age" = 0.2131293, "wage:(Intercept)" = 0.4857927,
       "rho(wage,works)" = 0.70350, "sigma(wage)" = 6.00479
     )
@@ -98,9 +104,12 @@ fit_published <- function(case, data) {
 compare_published <- function() {
   rows <- lapply(published_values, function(case) {
     data <- data_of(case$data)
-    row <- data.frame(data = case$data, fit = case$fit, outcome = all.vars(formulas_of(case)[[1L]])[[1L]])
+    outcome <- all.vars(formulas_of(case)[[1L]])[[1L]]
+    row <- data.frame(data = case$data, fit = case$fit, outcome = outcome)
     if (is.null(data)) {
-      return(cbind(row, "log-likelihood" = "-", published = case$loglik, "largest relative difference" = "-"))
+      return(cbind(
+        row, "log-likelihood" = "-", published = case$loglik, "largest relative difference" = "-"
+      ))
     }
     fit <- fit_published(case, data)
     difference <- max(abs(stats::coef(fit)[names(case$values)] / case$values - 1))

@@ -36,7 +36,8 @@ mssm_two <- function() {
   withr_seed(21, {
     data <- selection_system(
       1000L,
-      beta = list(c(1, 0.8, -0.5), c(-0.5, 0.4, 1)), gamma = list(c(0.3, 0.5, 1), c(-0.2, -0.4, 0.8)),
+      beta = list(c(1, 0.8, -0.5), c(-0.5, 0.4, 1)),
+      gamma = list(c(0.3, 0.5, 1), c(-0.2, -0.4, 0.8)),
       omega = error_covariance(c(1.5, 0.8), c(0.4, 0.5, 0.2, 0.1, -0.4, 0.3))
     )
   })

@@ -1,5 +1,5 @@
-# The log-likelihood of a sample selection model in plain R, for oracles/mssm.R and the tests: cases of
-# helper-mssm-cases.R, normal probabilities by any function of bounds and correlations.
+# The log-likelihood of a sample selection model in plain R, for oracles/mssm.R and the tests: cases
+# of helper-mssm-cases.R, normal probabilities by any function of bounds and correlations.
 
 selection_design <- function(case) {
   data <- case$data()

@@ -1,7 +1,7 @@
 # Makes mssm.csv: the maximum of the likelihood of each of mssm_cases() in helper-mssm-cases.R. The
 # log-likelihood is written here in plain R; its maximum is found with numerical derivatives and
 # polished by Newton steps, and there it is evaluated row by row with the normal probabilities of
-# mvtnorm (Genz's TVPACK). Standard errors are those of the numerical Hessian in the naturals. Run from
+# mvtnorm (Genz's TVPACK). Standard errors are those of a numerical Hessian. Run from
 # tests/testthat with mvtnorm (1.1-3 made the stored values), numDeriv and AER:
 #   Rscript oracles/mssm.R [case ...]     only these cases are replaced
 source("helper-mixed.R")
@@ -91,7 +91,9 @@ maximum_of <- function(design, start) {
   scaled$designs <- lapply(design$designs, function(x) sweep(x, 2L, sqrt(colMeans(x^2)), "/"))
   columns <- seq_along(scales)
   start[columns] <- start[columns] * scales
-  value <- function(free) -selection_log_likelihood(naturals_of(free, scaled), scaled, normal_probability)
+  value <- function(free) {
+    -selection_log_likelihood(naturals_of(free, scaled), scaled, normal_probability)
+  }
   gradient <- function(free) {
     vapply(seq_along(free), function(i) {
       step <- replace(numeric(length(free)), i, 1e-5)
@@ -110,8 +112,8 @@ maximum_of <- function(design, start) {
   list(naturals = naturals, scales = c(scales, rep(1, length(naturals) - length(scales))))
 }
 
-# By the Hessian in the free coordinates, where its differences do not leave the parameter space, and
-# the Jacobian of the naturals: exact where the score is zero.
+# By the Hessian in the free coordinates, where differences do not leave the parameter space, and the
+# Jacobian of the naturals: exact where the score is zero.
 standard_errors <- function(naturals, design, scales) {
   scaled <- design
   scaled$designs <- lapply(design$designs, function(x) sweep(x, 2L, sqrt(colMeans(x^2)), "/"))
