@@ -1,5 +1,6 @@
 # Sample selection: mssm() beside sampleSelection (or, where that is not installed, the same model
-# by maxLik in R, bench/lib/heckman-peer.R), then what no other R package fits; `make bench` calls it.
+# by maxLik in R, bench/lib/heckman-peer.R), then what no other R package fits; `make bench` calls
+# it.
 # CPU seconds of the whole call, standard errors and the search for modes included.
 #   EMBER_BENCH_QUICK=true     smaller data, one run each, 50 replicates of the coverage
 #   EMBER_BENCH_RESULTS=file   writes there instead of bench/results.md
@@ -88,7 +89,8 @@ monte_carlo_case <- function(sampler, rows, tolerance, goal) {
   data.frame(
     sampler = sampler, rows = rows, mc_tol = tolerance, "CPU s" = report$digits(ours$cpu),
     goal = ifelse(is.na(goal), "-", paste("<", goal, "s, < 0.05 SE")),
-    met = report$verdict(if (is.na(goal)) NA else ours$cpu < goal && error < 0.05), "error, SE" = report$digits(error),
+    met = report$verdict(if (is.na(goal)) NA else ours$cpu < goal && error < 0.05),
+    "error, SE" = report$digits(error),
     "claimed, SE" = report$digits(max(fit$mc$mc_error / se)),
     "SE / exact SE" = paste(report$digits(range(sqrt(diag(vcov(fit))) / se)), collapse = " - "),
     draws = fit$mc$draws, sweeps = fit$mc$sweeps, status = fit$status, check.names = FALSE

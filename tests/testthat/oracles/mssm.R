@@ -112,8 +112,8 @@ maximum_of <- function(design, start) {
   list(naturals = naturals, scales = c(scales, rep(1, length(naturals) - length(scales))))
 }
 
-# By the Hessian in the free coordinates, where differences do not leave the parameter space, and the
-# Jacobian of the naturals: exact where the score is zero.
+# By the Hessian in the free coordinates, where differences do not leave the parameter space, and
+# the Jacobian of the naturals: exact where the score is zero.
 standard_errors <- function(naturals, design, scales) {
   scaled <- design
   scaled$designs <- lapply(design$designs, function(x) sweep(x, 2L, sqrt(colMeans(x^2)), "/"))
