@@ -23,8 +23,15 @@
 #' [plot()][plot.ember_mixed]; [VarCorr()][VarCorr.ember_mixed] and [ranef()][ranef.ember_mixed];
 #' [predict()][predict.ember_lmm]; [confint() and profile()][confint.ember_mixed], [bootstrap()];
 #' [ranova()], [drop1()][drop1.ember_mixed] and [conditional_aic()];
-#' [influence()][influence.ember_mixed]; [simulate()][simulate.ember_mixed] and [refit()]; [getME()];
-#' [convergence()]; [as_merMod()].
+#' [influence()][influence.ember_mixed]; [simulate()][simulate.ember_mixed] and [refit()];
+#' [getME()]; [convergence()]; [as_merMod()].
+#'
+#' ## What to do with a sample selection model
+#'
+#' `print()`, `summary()` and [plot()][plot.ember_mssm]; [modes()]; [selection_test()] and
+#' [anova()][anova.ember_mssm]; [confint()][confint.ember_mssm] and [vcov()][vcov.ember_mssm];
+#' [predict()][predict.ember_mssm] and [marginal_effects()]; [impute()];
+#' [exclusion_restrictions()]; [simulate_mssm()].
 #'
 #' ## What to do with a mixture
 #'
