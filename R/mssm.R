@@ -163,8 +163,9 @@ abort_equation <- function(error, model, call) {
   if (component < 1L || component > length(names)) rlang::cnd_signal(error)
   size <- length(names) / 2L
   words <- if (component <= size) outcome_words else selection_words
+  message <- sub("^component [0-9]+ collapsed: ", "", conditionMessage(error))
   ember_abort(
-    paste0("In ", words(names[[component]]), ": ", conditionMessage(error)),
+    paste0("In ", words(names[[component]]), ": ", message),
     class = sub("^ember_error_", "", class(error)[[1L]]), call = call, component = component,
     equation = names[[component]]
   )
