@@ -25,10 +25,12 @@ heckman_loglik <- function(parameters, fit) {
 }
 
 heckman_scores <- function(parameters, fit) {
+  testthat::skip_if_not_installed("numDeriv")
   numDeriv::jacobian(heckman_rows, parameters, fit = fit)
 }
 
 heckman_information <- function(parameters, fit) {
+  testthat::skip_if_not_installed("numDeriv")
   -numDeriv::hessian(heckman_loglik, parameters, fit = fit)
 }
 
